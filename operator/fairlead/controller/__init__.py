@@ -1,0 +1,1 @@
+"""The shell around the engine in a cluster: kopf's handlers, the HTTP endpoints, the life of the process."""

@@ -1,0 +1,141 @@
+"""The life of the operator's process: what is started, in which order, and what happens when a part of it dies.
+
+Nothing is decided before everything has been read once: a Kubernetes Job that isn't known yet looks like one that is
+gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import kopf
+import structlog
+
+from fairlead.controller.handlers import take_workflow
+from fairlead.kube.client import in_namespace
+from fairlead.kube.errors import KubeError
+from fairlead.model.crd import GROUP, PLURAL, VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+    from typing import Any
+
+    from fairlead.controller.http import HttpServer
+    from fairlead.engine.engine import Engine
+    from fairlead.engine.ports import Cluster
+    from fairlead.engine.store import JobRecord, PodRecord
+    from fairlead.kube.client import Client
+    from fairlead.kube.reflector import Reflector
+
+_REPAIR_SECONDS = 300.0
+"""How often all Workflows are listed, to repair what kopf's watch has lost."""
+
+_LONGEST_PAUSE = 10.0
+
+
+class OperatorLife:
+    """Starts and ends what runs beside kopf. `ended` is set when a part that has to run has died."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        cluster: Cluster,
+        client: Client,
+        reflectors: Sequence[Reflector[JobRecord] | Reflector[PodRecord]],
+        namespaces: Sequence[str],
+        ended: asyncio.Event,
+    ) -> None:
+        self._engine = engine
+        self._cluster = cluster
+        self._client = client
+        self._reflectors = reflectors
+        self._namespaces = namespaces
+        self._ended = ended
+        self._listed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._log = structlog.get_logger("fairlead.operator")
+        self.http: HttpServer | None = None
+        self.failure: BaseException | None = None
+
+    async def start(self) -> None:
+        """Start everything; returns at once, the reading goes on in the background."""
+        if self.http is not None:
+            await self.http.start()
+        for reflector in self._reflectors:
+            self._spawn(reflector.run(), "reflector")
+        self._spawn(self._repair(), "repair")
+        self._spawn(self._work(), "engine")
+
+    async def stop(self) -> None:
+        """End everything. What was begun stays as it is; the next start goes on from there."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.http is not None:
+            await self.http.stop()
+
+    def alive(self) -> str | None:
+        """Tell what has died, if anything has."""
+        return f"{self.failure!r}" if self.failure is not None else None
+
+    def ready(self) -> str | None:
+        """Tell what hasn't been read yet, if anything hasn't."""
+        if not self._listed.is_set() or not all(each.synced.is_set() for each in self._reflectors):
+            return "still reading Workflows, Jobs and Pods"
+        return self.alive()
+
+    async def _work(self) -> None:
+        await self._listed.wait()
+        for reflector in self._reflectors:
+            await reflector.synced.wait()
+        self._log.info("ready", workflows=len(self._engine.store.workflows), jobs=len(self._engine.store.jobs))
+        await self._engine.run(self._cluster)
+
+    async def _repair(self) -> None:
+        pause = 0.2
+        while True:
+            try:
+                for namespace in self._namespaces or (None,):
+                    await self._list(namespace)
+            except KubeError as error:
+                self._log.warning("can't list Workflows", error=str(error), retry_in=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+                continue
+            self._listed.set()
+            pause = 0.2
+            await asyncio.sleep(_REPAIR_SECONDS)
+
+    async def _list(self, namespace: str | None) -> None:
+        path = f"/apis/{GROUP}/{VERSION}{in_namespace(namespace)}/{PLURAL}"
+        documents, version = await self._client.list(path, PLURAL)
+        for document in documents:
+            take_workflow(self._engine.store, "LISTED", document)
+        live = {(document["metadata"]["namespace"], document["metadata"]["name"]) for document in documents}
+        number = int(version) if version.isdecimal() else 0
+        self._engine.store.workflows.keep_only(live, number, namespace)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._watch)
+        self._tasks.append(task)
+
+    def _watch(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        self.failure = task.exception() or RuntimeError(f"the {task.get_name()} has ended by itself")
+        self._log.error("a part has died; stopping", part=task.get_name(), exc_info=self.failure)
+        self._ended.set()
+
+
+async def run_kopf(registry: kopf.OperatorRegistry, namespaces: Sequence[str], ended: asyncio.Event) -> None:
+    """Run kopf until a signal, or until `ended` is set."""
+    await kopf.operator(
+        registry=registry,
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        stop_flag=ended,
+    )

@@ -1,0 +1,39 @@
+"""What can go wrong when a plan is carried out, each with what to do about it.
+
+EngineError
+├── RefusedError       the cluster says no to a Kubernetes Job: show it; try again unless `final`
+├── ConflictError      the resource has changed meanwhile: look again
+├── GoneError          the resource is no more: forget it
+└── UnavailableError   the cluster can't be reached or is too busy: try again, after `retry_after` if it says so
+"""
+
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """Carrying out a plan failed."""
+
+
+class RefusedError(EngineError):
+    """The cluster doesn't make what it is asked for; `final` where the same request will never do."""
+
+    def __init__(self, message: str, *, final: bool) -> None:
+        super().__init__(message)
+        self.message = message
+        self.final = final
+
+
+class ConflictError(EngineError):
+    """Somebody else has written to the resource."""
+
+
+class GoneError(EngineError):
+    """The resource has been deleted."""
+
+
+class UnavailableError(EngineError):
+    """No answer, or one that says to come back later; `retry_after` in seconds."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

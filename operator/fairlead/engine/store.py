@@ -1,0 +1,175 @@
+"""What is known of the cluster, in memory: workflows, their Kubernetes Jobs and Pods, in their newest known version.
+
+Two sources fill it: the watches, and the answers to our own writes. An older version never replaces a newer one, so
+the engine sees what it wrote at once, and a late event or a list that was begun before the write doesn't undo it.
+(Versions are compared as numbers, which Kubernetes documents since 1.35 and etcd has always given.)
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from fairlead.model.ids import Uid, WorkflowKey
+    from fairlead.plan import KubernetesJob, Pod, Resource
+
+
+class Versioned(Protocol):
+    """Something of the cluster that has a version."""
+
+    @property
+    def version(self) -> int:
+        """The resourceVersion."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowRecord:
+    """A Workflow resource: what the planner reads, and the raw spec and status."""
+
+    resource: Resource
+    spec: Mapping[str, Any]
+    status: Mapping[str, Any]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A Kubernetes Job of ours."""
+
+    owner: Uid
+    workflow: WorkflowKey
+    job: KubernetesJob
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class PodRecord:
+    """A Pod of a Kubernetes Job of ours."""
+
+    owner: Uid
+    workflow: WorkflowKey
+    job_name: str
+    created_at: datetime
+    pod: Pod
+    version: int
+
+
+ItemKey = tuple[str, str]
+"""Namespace and name."""
+
+V = TypeVar("V", bound=Versioned)
+
+_REMEMBERED = 10_000
+"""Deletions kept in mind, so that the answer to an earlier write doesn't bring the thing back."""
+
+
+class Shelf(Generic[V]):
+    """The newest known version of each thing of one kind. `changed` hears of every thing that came, went or changed."""
+
+    def __init__(self, changed: Callable[[V], None]) -> None:
+        self._items: dict[ItemKey, V] = {}
+        self._gone: OrderedDict[ItemKey, int] = OrderedDict()
+        self._changed = changed
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def keys(self) -> tuple[ItemKey, ...]:
+        """Give what is known by name."""
+        return tuple(self._items)
+
+    def values(self) -> tuple[V, ...]:
+        """Give what is known."""
+        return tuple(self._items.values())
+
+    def get(self, key: ItemKey) -> V | None:
+        """Look one up."""
+        return self._items.get(key)
+
+    def put(self, key: ItemKey, item: V) -> None:
+        """Take note of a version, unless a newer one, or a later deletion, is known."""
+        known = self._items.get(key)
+        if (known is not None and known.version >= item.version) or self._gone.get(key, -1) >= item.version:
+            return
+        self._items[key] = item
+        self._changed(item)
+
+    def drop(self, key: ItemKey, version: int) -> None:
+        """Take note that it was deleted, at a version."""
+        known = self._items.get(key)
+        if known is not None and known.version <= version:
+            del self._items[key]
+            self._gone[key] = version
+            if len(self._gone) > _REMEMBERED:
+                self._gone.popitem(last=False)
+            self._changed(known)
+
+    def keep_only(self, keys: Iterable[ItemKey], version: int, namespace: str | None = None) -> None:
+        """Drop what a whole list (of one namespace), taken at a version, doesn't have; what came later stays."""
+        kept = set(keys)
+        lost = [
+            key
+            for key, item in self._items.items()
+            if key not in kept and item.version <= version and namespace in (None, key[0])
+        ]
+        for key in lost:
+            self.drop(key, version)
+
+
+class Store:
+    """Everything that is known. `changed` is called with each workflow that has to be looked at again."""
+
+    def __init__(self, changed: Callable[[WorkflowKey], None]) -> None:
+        self._by_owner: dict[Uid, dict[str, JobRecord]] = {}
+        self._pods_by_owner: dict[Uid, dict[str, PodRecord]] = {}
+        self._notify = changed
+        self.workflows: Shelf[WorkflowRecord] = Shelf(lambda item: changed(item.resource.key))
+        self.jobs: Shelf[JobRecord] = Shelf(self._job_changed)
+        self.pods: Shelf[PodRecord] = Shelf(self._pod_changed)
+
+    def workflow(self, key: WorkflowKey) -> WorkflowRecord | None:
+        """Look a workflow up."""
+        return self.workflows.get((key.namespace, key.name))
+
+    def jobs_of(self, owner: Uid) -> tuple[KubernetesJob, ...]:
+        """Give the Kubernetes Jobs of a workflow with their Pods, the oldest Pod first."""
+        pods: dict[str, list[PodRecord]] = {}
+        for pod in self._pods_by_owner.get(owner, {}).values():
+            pods.setdefault(pod.job_name, []).append(pod)
+        return tuple(
+            replace(record.job, pods=_in_order(pods.get(name, [])))
+            for name, record in self._by_owner.get(owner, {}).items()
+        )
+
+    def _job_changed(self, record: JobRecord) -> None:
+        name = record.job.name
+        current = self.jobs.get((record.workflow.namespace, name))
+        _index(self._by_owner, record.owner, name, current)
+        self._notify(record.workflow)
+
+    def _pod_changed(self, record: PodRecord) -> None:
+        name = record.pod.name
+        current = self.pods.get((record.workflow.namespace, name))
+        _index(self._pods_by_owner, record.owner, name, current)
+        self._notify(record.workflow)
+
+
+T = TypeVar("T")
+
+
+def _index(index: dict[Uid, dict[str, T]], owner: Uid, name: str, current: T | None) -> None:
+    if current is not None:
+        index.setdefault(owner, {})[name] = current
+    elif (found := index.get(owner)) is not None:
+        found.pop(name, None)
+        if not found:
+            del index[owner]
+
+
+def _in_order(pods: list[PodRecord]) -> tuple[Pod, ...]:
+    return tuple(record.pod for record in sorted(pods, key=lambda record: (record.created_at, record.version)))

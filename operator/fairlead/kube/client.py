@@ -1,0 +1,140 @@
+"""One thin client: requests with bytes, lists in chunks, watches line by line."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import aiohttp
+import orjson
+
+from fairlead.kube.errors import ApiError, ExpiredError, UnreachableError, error_for
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from fairlead.kube.connection import Connection
+
+MERGE_PATCH = "application/merge-patch+json"
+JSON = "application/json"
+
+_CHUNK = 500
+_WATCH_SECONDS = 300
+_SILENCE_SECONDS = 100.0
+"""A watch sends a bookmark about every minute; one that is silent for longer hangs half-open."""
+
+
+class Client:
+    """A connection to one API server. `asked` is told of each request: verb, resource, status (0: none), seconds."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        user_agent: str,
+        asked: Callable[[str, str, int, float], None] | None = None,
+    ) -> None:
+        self._connection = connection
+        self._asked = asked or (lambda _verb, _resource, _status, _seconds: None)
+        # Proxies from the environment are not looked up: that costs a thread's hop for each request.
+        self._session = aiohttp.ClientSession(
+            headers={"User-Agent": user_agent, "Accept": JSON},
+            connector=aiohttp.TCPConnector(ssl=connection.ssl_context() or True, limit=64),
+            timeout=aiohttp.ClientTimeout(total=30),
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def request(
+        self, verb: str, path: str, resource: str, body: bytes | None = None, content_type: str = JSON
+    ) -> dict[str, Any]:
+        """Send one request and read its JSON. Raises ApiError and UnreachableError."""
+        start, status = time.perf_counter(), 0
+        headers = {
+            **self._connection.headers(),
+            **({"Content-Type": content_type} if body is not None else {}),
+        }
+        try:
+            async with self._session.request(
+                verb, self._connection.server + path, data=body, headers=headers
+            ) as response:
+                content = await response.read()
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise UnreachableError(f"{self._connection.server}: {str(error) or type(error).__name__}") from error
+        finally:
+            self._asked(verb, resource, status, time.perf_counter() - start)
+        if status >= 400:  # noqa: PLR2004  HTTP's errors
+            raise _error(status, content, response.headers.get("Retry-After"))
+        document: dict[str, Any] = orjson.loads(content)
+        return document
+
+    async def list(self, path: str, resource: str, selector: str = "") -> tuple[list[dict[str, Any]], str]:
+        """Read a whole collection, in chunks; give it with its version, from which a watch goes on."""
+        items: list[dict[str, Any]] = []
+        query, token = f"?limit={_CHUNK}{_and_selector(selector)}", ""
+        while True:
+            page = await self.request("GET", f"{path}{query}{token}", resource)
+            items += page.get("items") or []
+            metadata = page["metadata"]
+            if not metadata.get("continue"):
+                return items, metadata["resourceVersion"]
+            token = f"&continue={metadata['continue']}"
+
+    async def watch(
+        self, path: str, resource: str, version: str, selector: str = ""
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Follow a collection from a version on: (ADDED | MODIFIED | DELETED | BOOKMARK, object) until it closes.
+
+        Raises ExpiredError when it has to be listed again, UnreachableError when the connection breaks.
+        """
+        query = f"?watch=1&allowWatchBookmarks=true&timeoutSeconds={_WATCH_SECONDS}&resourceVersion={version}"
+        url = f"{self._connection.server}{path}{query}{_and_selector(selector)}"
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=_SILENCE_SECONDS)
+        start = time.perf_counter()
+        try:
+            async with self._session.get(url, headers=self._connection.headers(), timeout=timeout) as response:
+                self._asked("WATCH", resource, response.status, time.perf_counter() - start)
+                if response.status >= 400:  # noqa: PLR2004  HTTP's errors
+                    raise _error(response.status, await response.read(), response.headers.get("Retry-After"))
+                rest = b""
+                async for chunk in response.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        yield _event(line)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise UnreachableError(f"{self._connection.server}: {str(error) or type(error).__name__}") from error
+
+
+def in_namespace(namespace: str | None) -> str:
+    """Give the part of a path that narrows a collection to a namespace; nothing for all of them."""
+    return f"/namespaces/{namespace}" if namespace is not None else ""
+
+
+def _and_selector(selector: str) -> str:
+    return f"&labelSelector={selector}" if selector else ""
+
+
+def _event(line: bytes) -> tuple[str, dict[str, Any]]:
+    event = orjson.loads(line)
+    kind, found = event["type"], event["object"]
+    if kind == "ERROR":
+        code = found.get("code", 500)
+        said = found.get("message", "")
+        raise ExpiredError(code, found.get("reason", ""), said) if code == 410 else ApiError(code, "", said)  # noqa: PLR2004  Gone
+    return kind, found
+
+
+def _error(status: int, content: bytes, retry_after: str | None) -> ApiError:
+    try:
+        answer = orjson.loads(content)
+        reason, message = str(answer.get("reason", "")), str(answer.get("message", ""))
+    except (orjson.JSONDecodeError, AttributeError):
+        reason, message = "", content[:300].decode(errors="replace")
+    seconds = float(retry_after) if retry_after and retry_after.isdecimal() else None
+    return error_for(status, reason, message, seconds)

@@ -1,0 +1,71 @@
+"""Where the cluster is and who we are there, as the `kubernetes` package finds it: in a Pod or from a kubeconfig."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kubernetes.client import Configuration
+from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.config.incluster_config import SERVICE_HOST_ENV_NAME
+
+from fairlead.kube.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_KEY = "BearerToken"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One API server and the credentials for it."""
+
+    server: str
+    configuration: Configuration = field(repr=False)
+
+    @property
+    def token(self) -> str | None:
+        """The bearer token of this moment; in a Pod it is read again when it gets old."""
+        value = self.configuration.get_api_key_with_prefix(_KEY) or self.configuration.api_key.get("authorization")
+        return value.split(" ", 1)[-1] if value else None
+
+    def headers(self) -> Mapping[str, str]:
+        """Give the headers that authenticate a request."""
+        token = self.token
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """Give what a TLS connection needs; None for plain HTTP."""
+        if not self.server.startswith("https:"):
+            return None
+        context = ssl.create_default_context(cafile=self.configuration.ssl_ca_cert)
+        if not self.configuration.verify_ssl:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if self.configuration.cert_file:
+            context.load_cert_chain(self.configuration.cert_file, self.configuration.key_file)
+        return context
+
+
+def connect(context: str | None = None) -> Connection:
+    """Find the cluster: the one around this Pod, else that of the kubeconfig (or of one of its contexts).
+
+    Raises ConfigurationError.
+    """
+    configuration = Configuration()
+    try:
+        if context is None and _in_cluster():
+            load_incluster_config(client_configuration=configuration)
+        else:
+            load_kube_config(context=context, client_configuration=configuration)
+    except ConfigException as error:
+        said = f"{error}; set KUBECONFIG to a file that names a cluster, or run inside of one"
+        raise ConfigurationError(said) from error
+    return Connection(str(configuration.host).rstrip("/"), configuration)
+
+
+def _in_cluster() -> bool:
+    return bool(os.environ.get(SERVICE_HOST_ENV_NAME)) and not os.environ.get("KUBECONFIG")

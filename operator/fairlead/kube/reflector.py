@@ -1,0 +1,95 @@
+"""Keep one shelf of the store like one collection of the cluster: list, then watch, and again after any trouble."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from fairlead.kube.client import in_namespace
+from fairlead.kube.errors import ExpiredError, KubeError
+from fairlead.kube.reduce import version_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fairlead.engine.store import ItemKey, Shelf
+    from fairlead.kube.client import Client
+
+    class _Versioned(Protocol):
+        @property
+        def version(self) -> int: ...
+
+
+V = TypeVar("V", bound="_Versioned")
+
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 30.0
+
+
+class Reflector(Generic[V]):
+    """Follows the objects of one kind that a label selector chooses, in one namespace or in all.
+
+    `reduce` gives what is kept of an object, or None where it isn't to be kept. `synced` is set once the collection
+    has been read for the first time. `troubled` is told why a list or a watch broke.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        api: str,
+        resource: str,
+        namespace: str | None,
+        selector: str,
+        reduce: Callable[[dict[str, Any]], V | None],
+        shelf: Shelf[V],
+        troubled: Callable[[str, Exception, float], None],
+    ) -> None:
+        self._client = client
+        self._path = f"{api}{in_namespace(namespace)}/{resource}"
+        self._namespace = namespace
+        self._resource = resource
+        self._selector = selector
+        self._reduce = reduce
+        self._shelf = shelf
+        self._troubled = troubled
+        self.synced = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        pause, version = _FIRST_PAUSE, ""
+        while True:
+            try:
+                if not version:
+                    version = await self._list()
+                async for kind, document in self._client.watch(self._path, self._resource, version, self._selector):
+                    self._take(kind, document)
+                    version, pause = document["metadata"]["resourceVersion"], _FIRST_PAUSE
+            except ExpiredError:
+                version = ""
+            except KubeError as error:
+                self._troubled(self._resource, error, pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _list(self) -> str:
+        documents, version = await self._client.list(self._path, self._resource, self._selector)
+        for document in documents:
+            self._take("LISTED", document)
+        number = int(version) if version.isdecimal() else 0
+        self._shelf.keep_only((_key(document) for document in documents), number, self._namespace)
+        self.synced.set()
+        return version
+
+    def _take(self, kind: str, document: dict[str, Any]) -> None:
+        if kind == "BOOKMARK":
+            return
+        if kind == "DELETED":
+            self._shelf.drop(_key(document), version_of(document))
+        elif (item := self._reduce(document)) is not None:
+            self._shelf.put(_key(document), item)
+
+
+def _key(document: dict[str, Any]) -> ItemKey:
+    metadata = document["metadata"]
+    return metadata["namespace"], metadata["name"]

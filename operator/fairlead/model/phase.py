@@ -1,0 +1,115 @@
+"""The life of a workflow's run and of its jobs, as tables.
+
+A **run** starts when a spec is first seen, or seen with a new generation, and ends once. While it lasts it only
+moves forward. What ended stays as it ended; a new generation starts a new run, which may find the resource in
+any phase, so the table of the workflow says what may follow *within one run*.
+
+    Pending ── Queued ── Running ── Succeeded | Partial | Failed | Cancelled
+    Invalid   (the spec says nothing that could run; a mended spec is a new run)
+
+A **job** waits for its needs (Pending), then for room and for its Pod (Queued), then runs its steps (Running). A
+job whose Pod was lost to the cluster goes back to Queued with its next attempt. It may be over before anybody saw
+it run, since states between two looks are not observed: so Queued leads to every end.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class WorkflowPhase(StrEnum):
+    """Where a workflow's current run stands."""
+
+    PENDING = "Pending"
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    PARTIAL = "Partial"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+    INVALID = "Invalid"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing follows in this run."""
+        return not WORKFLOW_TRANSITIONS[self]
+
+
+class JobPhase(StrEnum):
+    """Where a job stands."""
+
+    PENDING = "Pending"
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+    SKIPPED = "Skipped"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing follows in this run."""
+        return not JOB_TRANSITIONS[self]
+
+
+class Result(StrEnum):
+    """How a job ended, in the words that `needs.X.result` has in GitHub Actions."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+
+class Reason(StrEnum):
+    """Why a job is in its phase, where the phase alone doesn't say it."""
+
+    CANCELLED = "Cancelled"
+    EVICTED = "Evicted"
+    EXPRESSION_FAILED = "ExpressionFailed"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    JOB_DELETED = "JobDeleted"
+    JOB_REFUSED = "JobRefused"
+    MISCONFIGURED = "Misconfigured"
+    NEED_NOT_MET = "NeedNotMet"
+    OUT_OF_MEMORY = "OutOfMemory"
+    POD_LOST = "PodLost"
+    START_FAILED = "StartFailed"
+    STEP_FAILED = "StepFailed"
+    TIMED_OUT = "TimedOut"
+
+
+_W, _J = WorkflowPhase, JobPhase
+
+WORKFLOW_TRANSITIONS: Mapping[WorkflowPhase, frozenset[WorkflowPhase]] = {
+    _W.PENDING: frozenset({_W.QUEUED, _W.RUNNING, _W.SUCCEEDED, _W.PARTIAL, _W.FAILED, _W.CANCELLED}),
+    _W.QUEUED: frozenset({_W.RUNNING, _W.SUCCEEDED, _W.PARTIAL, _W.FAILED, _W.CANCELLED}),
+    _W.RUNNING: frozenset({_W.SUCCEEDED, _W.PARTIAL, _W.FAILED, _W.CANCELLED}),
+    _W.SUCCEEDED: frozenset(),
+    _W.PARTIAL: frozenset(),
+    _W.FAILED: frozenset(),
+    _W.CANCELLED: frozenset(),
+    _W.INVALID: frozenset(),
+}
+
+JOB_TRANSITIONS: Mapping[JobPhase, frozenset[JobPhase]] = {
+    _J.PENDING: frozenset({_J.QUEUED, _J.RUNNING, _J.SUCCEEDED, _J.FAILED, _J.CANCELLED, _J.SKIPPED}),
+    _J.QUEUED: frozenset({_J.RUNNING, _J.SUCCEEDED, _J.FAILED, _J.CANCELLED}),
+    _J.RUNNING: frozenset({_J.QUEUED, _J.SUCCEEDED, _J.FAILED, _J.CANCELLED}),
+    _J.SUCCEEDED: frozenset(),
+    _J.FAILED: frozenset(),
+    _J.CANCELLED: frozenset(),
+    _J.SKIPPED: frozenset(),
+}
+
+RESULTS: Mapping[JobPhase, Result] = {
+    _J.SUCCEEDED: Result.SUCCESS,
+    _J.FAILED: Result.FAILURE,
+    _J.CANCELLED: Result.CANCELLED,
+    _J.SKIPPED: Result.SKIPPED,
+}
+"""The result that each ended phase of a job gives."""

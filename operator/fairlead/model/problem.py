@@ -1,0 +1,63 @@
+"""What is wrong with a workflow, in a form that a status, an admission answer and a terminal can all show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Path = tuple[str | int, ...]
+"""Field names, map keys and list indexes from the resource's root."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One mistake: where it is, what it is, and (where that can be told) what was probably meant."""
+
+    path: Path
+    message: str
+    suggestion: str | None = None
+
+    def __str__(self) -> str:
+        hint = f"; did you mean {quote(self.suggestion)}?" if self.suggestion else ""
+        return f"{format_path(self.path)}: {self.message}{hint}"
+
+
+def format_path(path: Path) -> str:
+    """Write a path as kubectl does: `spec.jobs.test.needs[0]`; keys with dots go into brackets."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif part.replace("-", "").replace("_", "").isalnum():
+            text += f".{part}" if text else part
+        else:
+            text += f"[{quote(part)}]"
+    return text or "(root)"
+
+
+def quote(text: str, most: int = 80) -> str:
+    """Show a piece of somebody's text on one line, in quotes, harmless to a terminal."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: most + 1])
+    return f'"{shown[:most]}…"' if len(shown) > most else f'"{shown}"'
+
+
+def closest(wrong: str, known: Iterable[str]) -> str | None:
+    """Give the known name that `wrong` was probably meant to be."""
+    by_fold = {name.casefold(): name for name in known}
+    found = get_close_matches(wrong.casefold()[:100], by_fold, n=1, cutoff=0.6)
+    return by_fold[found[0]] if found else None
+
+
+class InvalidWorkflowError(Exception):
+    """A spec that can't run, with every problem found in it (at least one), in the order of the document."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))

@@ -1,0 +1,156 @@
+"""The `status` of a Workflow: everything that is remembered about its runs.
+
+Written by one function (`plan.summary`), read by the planner after a restart, and shown by kubectl.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, PlainSerializer
+
+from fairlead.model.base import Model as _Model
+from fairlead.model.ids import Attempt, JobId, RunNumber, StepId
+from fairlead.model.phase import JobPhase, Reason, Result, WorkflowPhase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def format_time(moment: datetime) -> str:
+    """Write a moment as Kubernetes does: in UTC, to the second."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _format_precisely(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Time = Annotated[datetime, PlainSerializer(format_time, return_type=str, when_used="always")]
+PreciseTime = Annotated[datetime, PlainSerializer(_format_precisely, return_type=str, when_used="always")]
+
+
+class Model(_Model):
+    """A part of the status. What a later version added is passed over, so that an older one can take over."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class StepStatus(Model):
+    """How one step went. Steps that didn't run aren't listed."""
+
+    name: str
+    """What the log calls it."""
+    id: StepId | None = None
+    """Its id, where it has one."""
+    exit_code: int | None = None
+    """0 for success; 124 for a timeout."""
+    started_at: PreciseTime | None = None
+    """When it started."""
+    finished_at: PreciseTime | None = None
+    """When it ended."""
+
+
+class JobStatus(Model):
+    """How one job of the current run stands."""
+
+    phase: JobPhase = JobPhase.PENDING
+    """Pending, Queued, Running, Succeeded, Failed, Cancelled or Skipped."""
+    result: Result | None = None
+    """What needs.ID.result gives once it has ended."""
+    reason: Reason | None = None
+    """Why it is in its phase, in a word."""
+    message: str | None = None
+    """The same in a sentence."""
+    attempt: Attempt | None = None
+    """How many Kubernetes Jobs were made for it in this run."""
+    kubernetes_job: str | None = None
+    """The newest of them, for `kubectl logs job/NAME`."""
+    exit_code: int | None = None
+    """The exit code of the step that decided it; 124 for a timeout."""
+    started_at: Time | None = None
+    """When its container started."""
+    finished_at: Time | None = None
+    """When it ended."""
+    outputs: dict[str, str] = {}
+    """Its outputs."""
+    steps: tuple[StepStatus, ...] = ()
+    """The steps that ran."""
+
+
+class RunRecord(Model):
+    """What is remembered of an earlier run."""
+
+    run: RunNumber
+    """Its number."""
+    generation: int
+    """The generation of the spec that it ran."""
+    phase: WorkflowPhase
+    """How it ended."""
+    message: str | None = None
+    """The same in a sentence."""
+    started_at: Time | None = None
+    """When it started."""
+    finished_at: Time | None = None
+    """When it ended."""
+
+
+class Condition(Model):
+    """One of the answers that tools wait for, as in other Kubernetes resources."""
+
+    type: Annotated[str, Field(min_length=1, max_length=316)]
+    """Accepted, Admitted, Succeeded, Ready, Reconciling or Stalled."""
+    status: Literal["True", "False", "Unknown"]
+    """Whether it holds."""
+    reason: Annotated[str, Field(min_length=1, max_length=1024)]
+    """Why, in a word."""
+    message: Annotated[str, Field(max_length=32_768)] = ""
+    """Why, in a sentence."""
+    observed_generation: int
+    """The generation of the spec that it speaks of."""
+    last_transition_time: Time
+    """When its status last changed."""
+
+
+class WorkflowStatus(Model):
+    """How the workflow stands."""
+
+    observed_generation: int | None = None
+    """The generation of the spec that this status speaks of."""
+    run: RunNumber | None = None
+    """The number of the current run."""
+    phase: WorkflowPhase | None = None
+    """Pending, Queued, Running, Succeeded, Partial, Failed, Cancelled or Invalid."""
+    message: str | None = None
+    """The same in a sentence."""
+    progress: str | None = None
+    """Jobs that have ended, of all."""
+    duration: str | None = None
+    """How long the run took, once it has ended."""
+    started_at: Time | None = None
+    """When the run started."""
+    finished_at: Time | None = None
+    """When it ended."""
+    outputs: dict[str, str] = {}
+    """The workflow's outputs."""
+    problems: tuple[str, ...] = ()
+    """What keeps the spec from running: place, mistake, way out."""
+    conditions: tuple[Condition, ...] = ()
+    """Accepted, Admitted and Succeeded; Ready, Reconciling and Stalled as kstatus reads them."""
+    jobs: dict[JobId, JobStatus] = {}
+    """The jobs of the current run, by id."""
+    history: tuple[RunRecord, ...] = ()
+    """Earlier runs, the newest first."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the document that stands in the resource: camelCase, without what is empty."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any] | None) -> WorkflowStatus:
+        """Read what `to_json` wrote; somebody else's unreadable status counts as none."""
+        try:
+            return cls.model_validate(document or {})
+        except ValueError:
+            return cls()

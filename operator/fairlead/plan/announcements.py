@@ -1,0 +1,67 @@
+"""The changes that a person wants to be told of, as Kubernetes Events: few, and each once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fairlead.model.phase import JobPhase, WorkflowPhase
+from fairlead.model.problem import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fairlead.model.ids import JobId
+    from fairlead.model.status import JobStatus, WorkflowStatus
+
+_ENDS = {
+    WorkflowPhase.SUCCEEDED: "Succeeded",
+    WorkflowPhase.PARTIAL: "PartlySucceeded",
+    WorkflowPhase.FAILED: "Failed",
+    WorkflowPhase.CANCELLED: "Cancelled",
+    WorkflowPhase.INVALID: "Invalid",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One Event. `identity` is the same for the same change, whoever tells it and however often."""
+
+    reason: str
+    message: str
+    warning: bool
+    identity: str
+
+
+def announce(before: WorkflowStatus, after: WorkflowStatus) -> tuple[Announcement, ...]:
+    """Tell what a person wants to know of the step from one recorded status to the next."""
+    return tuple(_announce(before, after))
+
+
+def _announce(before: WorkflowStatus, after: WorkflowStatus) -> Iterator[Announcement]:
+    here = f"{after.observed_generation}/{after.run}"
+    fresh = before.observed_generation != after.observed_generation or before.run != after.run
+    if fresh and after.history and after.history[:1] != before.history[:1]:
+        earlier = after.history[0]
+        if before.phase is not None and not before.phase.ended:
+            said = f"run {earlier.run} was {earlier.message}"
+            yield Announcement("Superseded", said, warning=False, identity=f"{here}/superseded")
+    known = {} if fresh else before.jobs
+    for job_id, state in after.jobs.items():
+        yield from _job(known.get(job_id), state, job_id, here)
+    if after.phase in _ENDS and (fresh or before.phase is not after.phase):
+        warning = after.phase in (WorkflowPhase.FAILED, WorkflowPhase.INVALID)
+        said = f"run {after.run}: {after.message}" if after.phase is not WorkflowPhase.INVALID else after.message or ""
+        yield Announcement(_ENDS[after.phase], said, warning=warning, identity=f"{here}/{after.phase}")
+
+
+def _job(before: JobStatus | None, after: JobStatus, job_id: JobId, here: str) -> Iterator[Announcement]:
+    if after.phase is JobPhase.FAILED and (before is None or before.phase is not JobPhase.FAILED):
+        said = f"job {quote(job_id)}: {after.message or 'failed'}"
+        yield Announcement("JobFailed", said, warning=True, identity=f"{here}/{job_id}/failed")
+    elif (after.attempt or 0) > max(1, (before.attempt or 0) if before else 0):
+        said = f"job {quote(job_id)}: {after.message or 'restarted'}"
+        yield Announcement("JobRestarted", said, warning=True, identity=f"{here}/{job_id}/{after.attempt}")
+    elif after.message and not after.phase.ended and (before is None or before.message is None):
+        said = f"job {quote(job_id)}: {after.message}"
+        yield Announcement("JobWaiting", said, warning=True, identity=f"{here}/{job_id}/{after.attempt}/waiting")

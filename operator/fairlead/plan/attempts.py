@@ -1,0 +1,166 @@
+"""How one attempt at a job stands, judged from its Kubernetes Job and its Pods.
+
+The main container decides: what its driver reported is the outcome, long before the Job controller says so. Where
+there is no report, two questions remain. Was the Pod taken away? Then the Job controller tells what follows: another
+Pod, or the end of this Kubernetes Job, which is a loss to be made good and no failure. Or did the container die by
+itself? Then the job failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+from fairlead.model.duration import format_duration
+from fairlead.model.phase import Reason
+from fairlead.plan.observed import ContainerRunning, ContainerTerminated, ContainerWaiting
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from fairlead.model.report import Report
+    from fairlead.model.workflow import JobPlan
+    from fairlead.plan.observed import KubernetesJob, Pod
+
+TIMED_OUT = 124
+"""The exit code of a timeout, as the command of that name has it."""
+
+_PULL_TROUBLE = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable"}
+)
+_CONFIG_TROUBLE = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+_NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Not running yet, or not any more and about to be replaced. `until`: when patience ends."""
+
+    message: str | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """Its steps run."""
+
+    started_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """It is decided; `reason` is None for success."""
+
+    reason: Reason | None
+    message: str | None
+    exit_code: int | None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    report: Report | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The cluster took it away before it was decided."""
+
+    reason: Reason
+    message: str
+
+
+Verdict = Waiting | Going | Ended | Lost
+
+
+def judge(attempt: KubernetesJob, job: JobPlan, now: datetime, grace: timedelta) -> Verdict:
+    """Tell how an attempt stands. `grace`: how long an image or a reference may be missing before it is an error."""
+    for pod in reversed(attempt.pods):
+        if isinstance(pod.container, ContainerTerminated):
+            verdict = _terminated(pod.container, pod, job)
+            if verdict is not None:
+                return verdict
+    if attempt.failure is not None:
+        return _given_up(attempt, job)
+    if attempt.complete:
+        if job.outputs:
+            return Lost(Reason.POD_LOST, "its Pod is gone, and its outputs with it")
+        return Ended(None, None, 0)
+    if attempt.deleting:
+        return Lost(Reason.JOB_DELETED, "its Kubernetes Job was deleted")
+    left = [pod for pod in attempt.pods if not pod.taken and not isinstance(pod.container, ContainerTerminated)]
+    if not left:
+        return Waiting("its Pod was taken away; waiting for another" if attempt.pods else None)
+    return _waiting_or_going(left[-1], now, grace)
+
+
+def _terminated(container: ContainerTerminated, pod: Pod, job: JobPlan) -> Ended | None:
+    """Give the outcome of a main container that has ended; None where the Job controller has to say what follows."""
+    report, times = container.report, (container.started_at, container.finished_at)
+    if report is not None and report.exit_code is not None:
+        return _reported(report, job, times)
+    if pod.taken:
+        return None
+    match container.reason:
+        case "OOMKilled":
+            said = "ran out of memory; raise resources.limits.memory or use less"
+            return Ended(Reason.OUT_OF_MEMORY, said, container.exit_code, *times, report)
+        case reason if reason in _NOT_STARTED:
+            return Ended(Reason.START_FAILED, _start_trouble(container.message, job), container.exit_code)
+        case _:
+            said = f"its container ended with exit code {container.exit_code} before its steps did"
+            return Ended(Reason.STEP_FAILED, said, container.exit_code, *times, report)
+
+
+def _reported(report: Report, job: JobPlan, times: tuple[datetime | None, datetime | None]) -> Ended:
+    if report.timed_out:
+        return Ended(Reason.TIMED_OUT, f"timed out after {format_duration(job.timeout)}", TIMED_OUT, *times, report)
+    if report.exit_code == 0:
+        return Ended(None, None, 0, *times, report)
+    if report.error is not None:
+        said = report.error
+    elif report.failed_step is not None and report.failed_step < len(job.steps):
+        said = f'step "{job.steps[report.failed_step].label}" failed with exit code {report.exit_code}'
+    else:
+        said = f"failed with exit code {report.exit_code}"
+    return Ended(Reason.STEP_FAILED, said, report.exit_code, *times, report)
+
+
+def _given_up(attempt: KubernetesJob, job: JobPlan) -> Ended | Lost:
+    assert attempt.failure is not None  # noqa: S101  the caller's condition, for the type checker
+    if attempt.failure.reason == "DeadlineExceeded":
+        started = next((c.started_at for p in attempt.pods if isinstance(c := p.container, ContainerTerminated)), None)
+        said = f"timed out after {format_duration(job.timeout)}"
+        return Ended(Reason.TIMED_OUT, said, TIMED_OUT, started)
+    return Lost(Reason.POD_LOST, "its Pod was deleted")
+
+
+def _waiting_or_going(pod: Pod, now: datetime, grace: timedelta) -> Verdict:
+    container = pod.container
+    match container:
+        case ContainerRunning():
+            return Going(container.started_at)
+        case ContainerWaiting(reason="InvalidImageName"):
+            return Ended(Reason.IMAGE_PULL_FAILED, f"not an image's name: {_one_line(container.message)}", None)
+        case ContainerWaiting() if container.reason in _PULL_TROUBLE:
+            return _patience(pod, Reason.IMAGE_PULL_FAILED, container, now, grace)
+        case ContainerWaiting() if container.reason in _CONFIG_TROUBLE:
+            return _patience(pod, Reason.MISCONFIGURED, container, now, grace)
+        case ContainerWaiting() | ContainerTerminated() | None:
+            return Waiting(f"can't be scheduled: {_one_line(pod.trouble)}" if pod.trouble else None)
+        case _ as never:
+            assert_never(never)
+
+
+def _patience(pod: Pod, reason: Reason, found: ContainerWaiting, now: datetime, grace: timedelta) -> Waiting | Ended:
+    said = f"{found.reason}: {_one_line(found.message)}" if found.message else found.reason
+    until = (pod.scheduled_at or now) + grace
+    return Waiting(said, until) if now < until else Ended(reason, said, None)
+
+
+def _start_trouble(message: str, job: JobPlan) -> str:
+    if "/bin/sh" in message and ("no such file" in message or "not found" in message):
+        return f"the image {job.image} has no /bin/sh, which the steps need; use an image with a shell"
+    return f"the container couldn't start: {_one_line(message)}"
+
+
+def _one_line(text: str, most: int = 300) -> str:
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= most else line[: most - 1] + "…"

@@ -1,0 +1,56 @@
+"""One spec in, one workflow or all its problems out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fairlead.model.problem import InvalidWorkflowError
+from fairlead.syntax import graph, jobs, names, unsupported
+from fairlead.syntax.compile import compile_workflow
+from fairlead.syntax.shape import check_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fairlead.model.problem import Problem
+    from fairlead.model.workflow import Workflow
+
+
+def parse_spec(document: Mapping[str, object]) -> Workflow:
+    """Turn the `spec` of a Workflow resource, as JSON gives it, into a workflow that can be planned.
+
+    Raises InvalidWorkflowError with every problem at once. Where a part has the wrong shape, the rest is still
+    checked, as if that part were left out.
+    """
+    spec, problems = check_shape(document)
+    if spec is not None:
+        found = [
+            *unsupported.check(spec),
+            *jobs.check(spec, document),
+            *graph.check(spec, document),
+            *names.check(spec),
+        ]
+        problems = [*problems, *found]
+    if problems or spec is None:
+        raise InvalidWorkflowError(_in_document_order(problems, document))
+    return compile_workflow(spec)
+
+
+def _in_document_order(problems: list[Problem], document: Mapping[str, object]) -> tuple[Problem, ...]:
+    """Sort by place, as far as the document has the place; drop what was said of the same place twice."""
+
+    def place(problem: Problem) -> tuple[int, ...]:
+        at: object = {"spec": document}
+        found = []
+        for part in problem.path:
+            if isinstance(at, dict) and part in at:
+                found.append(list(at).index(part))
+                at = at[part]
+            elif isinstance(at, list) and isinstance(part, int) and part < len(at):
+                found.append(part)
+                at = at[part]
+            else:
+                break
+        return tuple(found)
+
+    return tuple(sorted(dict.fromkeys(problems), key=place))

@@ -1,0 +1,130 @@
+"""Fields, types and ranges: what pydantic finds, said in our words.
+
+To report all mistakes at once, also those that only a whole spec shows, the parts in error are taken out (or, where
+something has to stand there, replaced) and the rest is read again.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from fairlead.model.problem import Path, Problem, closest, quote
+from fairlead.model.spec import UNION_TAGS, WorkflowSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic_core import ErrorDetails
+
+_MOST_ROUNDS = 4
+_PLACEHOLDER = "placeholder"
+_KEY = "[key]"
+_WORDS = {
+    "string_type": "write a text",
+    "int_type": "write a whole number",
+    "int_parsing": "write a whole number",
+    "int_from_float": "write a whole number",
+    "float_type": "write a number",
+    "bool_type": "write true or false",
+    "bool_parsing": "write true or false",
+    "dict_type": "write a map (KEY: VALUE)",
+    "tuple_type": "write a list",
+    "list_type": "write a list",
+    "missing": "is missing",
+    "model_type": "write a map (KEY: VALUE)",
+}
+
+
+def check_shape(document: Mapping[str, object]) -> tuple[WorkflowSpec | None, list[Problem]]:
+    """Read a spec; beside the problems, give what is left of it without the parts in error, if anything is."""
+    problems: list[Problem] = []
+    rest: Any = deepcopy(dict(document))
+    for _ in range(_MOST_ROUNDS):
+        try:
+            return WorkflowSpec.model_validate(rest), problems
+        except ValidationError as error:
+            # What shows up only after a repair is of the repair's making.
+            details = error.errors(include_url=False, include_context=True)
+            problems = problems or [_problem(each) for each in details]
+            for each in details:
+                _repair(rest, each)
+    return None, problems
+
+
+def _problem(error: ErrorDetails) -> Problem:
+    path = _path(error)
+    name = path[-1]
+    match error["type"]:
+        case "extra_forbidden":
+            return Problem(path, "unknown field", closest(str(name), _fields_at(path[1:-1])))
+        case "value_error":
+            return Problem(path, str(error["ctx"]["error"]))
+        case "enum" | "literal_error":
+            known = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+            said = f"{quote(str(error['input']))} is none of {', '.join(known)}"
+            return Problem(path, said, closest(str(error["input"]), known))
+        case kind if kind in _WORDS:
+            return Problem(path, _WORDS[kind])
+        case "too_short" if path == ("spec", "jobs"):
+            return Problem(path, "there are no jobs; a workflow has at least one")
+        case _:
+            return Problem(path, error["msg"][:1].lower() + error["msg"][1:])
+
+
+def _path(error: ErrorDetails) -> Path:
+    return ("spec", *(part for part in error["loc"] if part not in UNION_TAGS and part != _KEY))
+
+
+def _fields_at(path: Path) -> list[str]:
+    """Give the fields that the model knows at a place of the spec."""
+    at: Any = WorkflowSpec
+    for part in path:
+        at = _below(at, part)
+    if not (isinstance(at, type) and issubclass(at, BaseModel)):
+        return []
+    return [str(field.alias) for field in at.model_fields.values()]
+
+
+def _below(at: Any, part: str | int) -> Any:  # noqa: ANN401  annotations have no common type
+    if isinstance(at, type) and issubclass(at, BaseModel):
+        found = [field.annotation for field in at.model_fields.values() if field.alias == part]
+        return _bare(found[0]) if found else None
+    arguments = [each for each in get_args(at) if each is not Ellipsis]
+    return _bare(arguments[-1]) if arguments else None
+
+
+def _bare(annotation: Any) -> Any:  # noqa: ANN401  as above
+    """Take off Annotated and Optional; of a union the last member, which is the one with fields."""
+    while True:
+        if get_origin(annotation) is Annotated:
+            annotation = get_args(annotation)[0]
+        elif (members := [each for each in get_args(annotation) if each is not type(None)]) and get_origin(
+            annotation
+        ) not in (dict, tuple, list):
+            annotation = members[-1]
+        else:
+            return annotation
+
+
+def _repair(rest: Any, error: ErrorDetails) -> None:  # noqa: ANN401  a JSON document
+    loc = [part for part in error["loc"] if part not in UNION_TAGS]
+    if loc and loc[-1] == _KEY:
+        loc.pop()
+    if not loc:
+        return
+    *parents, last = loc
+    at = rest
+    for part in parents:
+        try:
+            at = at[part]
+        except (KeyError, IndexError, TypeError):
+            return
+    if error["type"] == "missing" and isinstance(at, dict) and last != "jobs":
+        at[last] = _PLACEHOLDER
+    elif isinstance(at, dict):
+        at.pop(last, None)
+    elif isinstance(at, list) and isinstance(last, int) and last < len(at):
+        at[last] = {"run": _PLACEHOLDER} if "steps" in parents else _PLACEHOLDER

@@ -1,0 +1,1 @@
+"""What the operator tells of itself: logs and metrics. Nothing here decides."""

@@ -7,25 +7,24 @@ names it. A build lands in `bin/<group>-<hash>/` by a rename, so a folder that e
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import platform
 import re
 import shutil
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from e2e.testcluster.commands import follow
 from e2e.testcluster.golang import find_go, version_of_module
+from e2e.testcluster.locks import workshop
 from e2e.testcluster.settings import SOURCE, Settings
 from e2e.testcluster.space import require_free_space
 from e2e.testcluster.terminal import say, step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -148,8 +147,7 @@ def ensure(group: Group, settings: Settings) -> None:
     """
     if built(group, settings):
         return
-    settings.binaries.mkdir(parents=True, exist_ok=True)
-    with _only_one_build(settings):
+    with workshop(settings.binaries, "building programs"):
         if not built(group, settings):
             _build(group, settings)
 
@@ -194,15 +192,3 @@ def _name_programs(group: Group, folder: Path) -> None:
             last = package.split("/")[-2]
         if last != name:
             (folder / last).rename(folder / name)
-
-
-@contextmanager
-def _only_one_build(settings: Settings) -> Iterator[None]:
-    """Two sessions on one machine must not spend the same twelve minutes twice."""
-    with (settings.binaries / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("  … another `e2e/cluster` is building; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 import time
@@ -38,6 +37,7 @@ from e2e.testcluster.deadlines import poll
 from e2e.testcluster.errors import ComponentFailed
 from e2e.testcluster.images.recipes import IMAGES
 from e2e.testcluster.images.store import ensure_built, import_missing
+from e2e.testcluster.locks import exclusively
 from e2e.testcluster.terminal import say, step
 
 if TYPE_CHECKING:
@@ -49,15 +49,10 @@ DEFAULT_IMAGES = tuple(image for image in IMAGES if image.always)
 
 
 @contextmanager
-def exclusively(settings: Settings) -> Iterator[None]:
-    """One `up` or `down` at a time on a state folder."""
+def _alone(settings: Settings) -> Iterator[None]:
+    """Let one `up` or `down` at a time work on a state folder, which has to be ours."""
     leftovers.own_state_folder(settings)
-    with (settings.state / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("  … another `e2e/cluster` is at work; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with exclusively(settings.state / ".lock", "at work"):
         yield
 
 
@@ -67,7 +62,7 @@ def up(settings: Settings, options: Options) -> None:
     Raises MissingRequirement for what the machine lacks, ComponentFailed for what does not start.
     """
     machine.require(settings)
-    with exclusively(settings):
+    with _alone(settings):
         started = time.monotonic()
         if is_healthy(settings):
             _adjust(settings, options)
@@ -96,7 +91,7 @@ def down(settings: Settings) -> None:
         say("There is no cluster.")
         return
     machine.require_root()
-    with exclusively(settings):
+    with _alone(settings):
         if not leftovers.exist(settings):
             say("There is no cluster.")
             return

@@ -21,6 +21,8 @@ from e2e.testcluster.errors import MissingRequirement
 from e2e.testcluster.images import archive
 from e2e.testcluster.images.recipes import PYTHON
 from e2e.testcluster.images.store import ensure_built
+from e2e.testcluster.leftovers import mounts_below
+from e2e.testcluster.locks import workshop
 from e2e.testcluster.packages import FOR_OPERATOR_IMAGE, ensure
 from e2e.testcluster.settings import REPOSITORY, Settings
 from e2e.testcluster.space import require_free_space
@@ -52,7 +54,7 @@ def build(settings: Settings) -> Path:
     ensure(FOR_OPERATOR_IMAGE)
     ensure_built([PYTHON], settings)
     require_free_space(settings.cache, gibibytes=2, purpose="the operator's image")
-    with _context(settings) as context:
+    with workshop(settings.cache / "operator", "building it"), _context(settings) as context:
         with step("collected wheels"):
             _collect_wheels(context / "dist" / "wheels", settings)
         with step(f"built image {REFERENCE}"):
@@ -137,16 +139,19 @@ def _tools(settings: Settings) -> Path:
 
 
 def _build(context: Path, target: Path, settings: Settings) -> None:
+    base = _base(settings)
     buildah = _buildah(settings)
+    # What an earlier build that was killed was working in.
+    succeeds([*buildah, "rm", "--all"])
     build: list[str | Path] = [
         *buildah, "build", "--isolation=chroot", "--network=host", "--layers", "--pull-never",
-        "--quiet", "--build-arg", f"BASE={_base(settings)}", "--file", context / "Dockerfile",
+        "--quiet", "--build-arg", f"BASE={base}", "--file", context / "Dockerfile",
     ]  # fmt: skip
     # A name of its own keeps the dependencies' layers from being pruned below.
     run([*build, "--target=dependencies", "--tag=localhost/fairlead-dependencies", context],
         timeout=900)  # fmt: skip
     run([*build, "--tag", REFERENCE, context], timeout=900)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = settings.cache / "operator" / f".image.{os.getpid()}.tmp"
     try:
         run([*buildah, "push", "--quiet", REFERENCE, f"docker-archive:{temporary}:{REFERENCE}"])
         temporary.rename(target)
@@ -161,10 +166,19 @@ def _base(settings: Settings) -> str:
     name = f"localhost/fairlead-base:{PYTHON.digest()}"
     buildah = _buildah(settings)
     if not succeeds([*buildah, "inspect", "--type=image", name]):
+        # All that is in the store was built on the old base.
+        _empty(settings.cache / "buildah")
+        buildah = _buildah(settings)
         tar = PYTHON.tar(settings)
         image_id = run([*buildah, "pull", "--quiet", f"docker-archive:{tar}"]).split()[-1]
         run([*buildah, "tag", image_id, name])
     return name
+
+
+def _empty(store: Path) -> None:
+    for mount in mounts_below(store):
+        run(["umount", "--lazy", mount])
+    shutil.rmtree(store)
 
 
 def _buildah(settings: Settings) -> list[str]:

@@ -108,7 +108,7 @@ def _hostile(text: str) -> Callable[[], object]:
         _hostile("9" * MILLION),
         _hostile("0x" + "f" * MILLION),
         _hostile(" " * MILLION + "x"),
-        _hostile("[" * 101 + '"' + '\\"' * 450_000),
+        _hostile("[]" * 101 + '"' + '\\"' * 450_000),
         _hostile('{"a":' * 200_000),
         lambda: evaluate("format(v)", {"v": "{" + "0" * MILLION}),
         lambda: evaluate("format(v)", {"v": "{0" * 500_000}),

@@ -702,7 +702,8 @@ def test_outputs_that_do_not_fit(shell: Shell, tmp_path: Path, value: str) -> No
     )
 
     size = len(value.encode()) * (2 if value[0] in "\n\\" else 1)
-    reason = f'the output "name0" takes {size} bytes, and 4008 of 4096 are left for this job\'s outputs'
+    left = 4096 - 60 - len("\ns 0*1\no a small=1\no b name0=")
+    reason = f'the output "name0" takes {size} bytes, and {left} of 4096 are left for this job\'s outputs'
     assert ended == Ended(
         1,
         logged("a") + logged("a", "", f'step "a": {reason}'),
@@ -760,7 +761,7 @@ def test_steps_that_do_not_fit(shell: Shell, tmp_path: Path) -> None:
     """Their exit codes do, without times."""
     steps = [Script("s", "", shell="true {0}") for _ in range(20)]
 
-    ended = drive(shell, tmp_path, *steps, Script("s", "", shell="false {0}"), room=200)
+    ended = drive(shell, tmp_path, *steps, Script("s", "", shell="false {0}"), room=150)
 
     assert ended.report == Report(ran(*[0] * 20, 1), {}, 1)
     assert (tmp_path / "report").read_text() == "fairlead 1\ns 0*20\ns 1*1\nend 1\n"
@@ -877,7 +878,9 @@ needs_namespaces = pytest.mark.skipif(
 )
 
 # A daemon in a session of its own: only a signal to the whole namespace finds it.
-_DAEMON = "setsid sh -c 'trap \"echo daemon ended; exit\" TERM; : >daemon; while :; do :; done' & until [ -e daemon ]; do :; done"
+_DAEMON = """setsid sh -c 'trap "echo >ended; exit" TERM; : >daemon; while :; do :; done' &
+until [ -e daemon ]; do :; done"""
+_WAIT = "until [ -e ended ]; do :; done; echo bye; exit 0"
 
 
 @needs_namespaces
@@ -887,14 +890,14 @@ def test_a_timeout_as_pid_1(shell: Shell, tmp_path: Path) -> None:
         shell,
         tmp_path,
         Script("a", _DAEMON),
-        Script("b", "echo $PPID; exec tail -f /dev/null"),
+        Script("b", f'echo $PPID; trap "{_WAIT}" TERM; while :; do :; done', shell="sh"),
         timeout=1,
         unshare=True,
     )
 
     assert finish(driver, tmp_path) == Ended(
         124,
-        logged("a") + logged("b", "1\ndaemon ended\n", "timed out after 1s"),
+        logged("a") + logged("b", "1\nbye\n", "timed out after 1s"),
         Report(ran(0, 124), {}, 124, timed_out=True),
     )
 
@@ -906,7 +909,7 @@ def test_a_signal_as_pid_1(shell: Shell, tmp_path: Path) -> None:
         shell,
         tmp_path,
         Script("a", _DAEMON),
-        Script("b", ": >ready; exec tail -f /dev/null"),
+        Script("b", f'trap "{_WAIT}" TERM; : >ready; while :; do :; done', shell="sh"),
         unshare=True,
     )
     until((tmp_path / "workspace" / "ready").exists)
@@ -915,7 +918,7 @@ def test_a_signal_as_pid_1(shell: Shell, tmp_path: Path) -> None:
     os.kill(int(children[0]), signal.SIGTERM)
 
     assert finish(driver, tmp_path) == Ended(
-        143, logged("a") + logged("b", "daemon ended\n", "interrupted"), Report(ran(0, 143), {}, None)
+        143, logged("a") + logged("b", "bye\n", "interrupted"), Report(ran(0, 143), {}, None)
     )
 
 

@@ -8,6 +8,7 @@ from e2e.testcluster.commands import run
 from e2e.testcluster.components import containerd_socket
 from e2e.testcluster.errors import ClusterError
 from e2e.testcluster.images import archive, recipes
+from e2e.testcluster.locks import workshop
 from e2e.testcluster.packages import FOR_IMAGES, ensure, find_program
 from e2e.testcluster.terminal import step
 
@@ -21,12 +22,16 @@ if TYPE_CHECKING:
 
 def ensure_built(images: Iterable[Image], settings: Settings) -> None:
     """Build the images that the cache does not have."""
-    for image in images:
-        if not image.tar(settings).exists():
-            ensure(FOR_IMAGES)
-            with step(f"built image {image.reference}"):
-                recipes.build(image, settings)
-            archive.forget_older(image.tar(settings))
+    missing = [image for image in images if not image.tar(settings).exists()]
+    if not missing:
+        return
+    ensure(FOR_IMAGES)
+    with workshop(settings.images, "building images"):
+        for image in missing:
+            if not image.tar(settings).exists():
+                with step(f"built image {image.reference}"):
+                    recipes.build(image, settings)
+                archive.forget_older(image.tar(settings))
 
 
 def import_tar(tar: Path, settings: Settings) -> None:

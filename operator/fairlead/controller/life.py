@@ -14,7 +14,7 @@ import structlog
 
 from fairlead.controller.handlers import take_workflow
 from fairlead.kube.client import in_namespace
-from fairlead.kube.errors import KubeError
+from fairlead.kube.errors import KubeError, NotFoundError
 from fairlead.model.crd import GROUP, PLURAL, VERSION
 
 if TYPE_CHECKING:
@@ -60,13 +60,17 @@ class OperatorLife:
         self.failure: BaseException | None = None
 
     async def start(self) -> None:
-        """Start everything; returns at once, the reading goes on in the background."""
+        """Start everything; returns when Workflows can be listed, the rest of the reading goes on in the background.
+
+        kopf looks only once which resources there are, so it must not look before the CRD is installed.
+        """
         if self.http is not None:
             await self.http.start()
         for reflector in self._reflectors:
             self._spawn(reflector.run(), "reflector")
         self._spawn(self._repair(), "repair")
         self._spawn(self._work(), "engine")
+        await self._listed.wait()
 
     async def stop(self) -> None:
         """End everything. What was begun stays as it is; the next start goes on from there."""
@@ -100,7 +104,8 @@ class OperatorLife:
                 for namespace in self._namespaces or (None,):
                     await self._list(namespace)
             except KubeError as error:
-                self._log.warning("can't list Workflows", error=str(error), retry_in=pause)
+                said = "is the CRD installed?" if isinstance(error, NotFoundError) else str(error)
+                self._log.warning("can't list Workflows", error=said, retry_in=pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 continue

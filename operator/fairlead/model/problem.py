@@ -45,6 +45,12 @@ def quote(text: str, most: int = 80) -> str:
     return f'"{shown[:most]}…"' if len(shown) > most else f'"{shown}"'
 
 
+def one_line(text: str, most: int = 300) -> str:
+    """Make somebody's text fit for a message: one line, nothing that a terminal would obey, not too long."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
 def closest(wrong: str, known: Iterable[str]) -> str | None:
     """Give the known name that `wrong` was probably meant to be."""
     by_fold = {name.casefold(): name for name in known}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from fairlead.model.duration import format_duration
 from fairlead.model.phase import Reason
+from fairlead.model.problem import one_line
 from fairlead.plan.observed import ContainerRunning, ContainerTerminated, ContainerWaiting
 
 if TYPE_CHECKING:
@@ -138,19 +139,19 @@ def _waiting_or_going(pod: Pod, now: datetime, grace: timedelta) -> Verdict:
         case ContainerRunning():
             return Going(container.started_at)
         case ContainerWaiting(reason="InvalidImageName"):
-            return Ended(Reason.IMAGE_PULL_FAILED, f"not an image's name: {_one_line(container.message)}", None)
+            return Ended(Reason.IMAGE_PULL_FAILED, f"not an image's name: {one_line(container.message)}", None)
         case ContainerWaiting() if container.reason in _PULL_TROUBLE:
             return _patience(pod, Reason.IMAGE_PULL_FAILED, container, now, grace)
         case ContainerWaiting() if container.reason in _CONFIG_TROUBLE:
             return _patience(pod, Reason.MISCONFIGURED, container, now, grace)
         case ContainerWaiting() | ContainerTerminated() | None:
-            return Waiting(f"can't be scheduled: {_one_line(pod.trouble)}" if pod.trouble else None)
+            return Waiting(f"can't be scheduled: {one_line(pod.trouble)}" if pod.trouble else None)
         case _ as never:
             assert_never(never)
 
 
 def _patience(pod: Pod, reason: Reason, found: ContainerWaiting, now: datetime, grace: timedelta) -> Waiting | Ended:
-    said = f"{found.reason}: {_one_line(found.message)}" if found.message else found.reason
+    said = f"{found.reason}: {one_line(found.message)}" if found.message else found.reason
     until = (pod.scheduled_at or now) + grace
     return Waiting(said, until) if now < until else Ended(reason, said, None)
 
@@ -158,9 +159,4 @@ def _patience(pod: Pod, reason: Reason, found: ContainerWaiting, now: datetime, 
 def _start_trouble(message: str, job: JobPlan) -> str:
     if "/bin/sh" in message and ("no such file" in message or "not found" in message):
         return f"the image {job.image} has no /bin/sh, which the steps need; use an image with a shell"
-    return f"the container couldn't start: {_one_line(message)}"
-
-
-def _one_line(text: str, most: int = 300) -> str:
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= most else line[: most - 1] + "…"
+    return f"the container couldn't start: {one_line(message)}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, assert_never
 from fairlead.expressions import ExpressionError
 from fairlead.model.ids import Attempt, JobId, RunNumber
 from fairlead.model.phase import RESULTS, JobPhase, Reason, WorkflowPhase
-from fairlead.model.problem import InvalidWorkflowError, quote
+from fairlead.model.problem import InvalidWorkflowError, one_line, quote
 from fairlead.model.status import JobStatus, StepStatus
 from fairlead.plan.actions import CreateJob, Decision, DeleteJob
 from fairlead.plan.attempts import Ended, Going, Lost, Waiting, judge
@@ -188,11 +188,11 @@ def _start(
     """Ask for a Kubernetes Job, unless the cluster has refused it for good."""
     refusal = run.observed.refusals.get(job.id)
     if refusal is not None and refusal.final:
-        return _end(JobStatus(), JobPhase.FAILED, Reason.JOB_REFUSED, refusal.message, now=run.now)
+        return _end(JobStatus(), JobPhase.FAILED, Reason.JOB_REFUSED, one_line(refusal.message), now=run.now)
     try:
         request = resolve(job, with_needs(run.base, job, run.states))
     except ExpressionError as error:
-        return _end(JobStatus(), JobPhase.FAILED, Reason.EXPRESSION_FAILED, str(error), now=run.now)
+        return _end(JobStatus(), JobPhase.FAILED, Reason.EXPRESSION_FAILED, one_line(str(error)), now=run.now)
     if not request.image:
         said = f"its image, {quote(job.image)}, is empty when filled in"
         return _end(JobStatus(), JobPhase.FAILED, Reason.EXPRESSION_FAILED, said, now=run.now)
@@ -201,7 +201,7 @@ def _start(
     if refusal is not None:
         waiting = JobPhase.PENDING if attempt == 1 else JobPhase.QUEUED
         before = Attempt(attempt - 1) or None
-        return JobStatus(phase=waiting, attempt=before, message=f"can't be started yet: {refusal.message}")
+        return JobStatus(phase=waiting, attempt=before, message=f"can't be started yet: {one_line(refusal.message)}")
     return JobStatus(phase=JobPhase.QUEUED, attempt=attempt, kubernetes_job=name, reason=reason, message=message)
 
 
@@ -216,7 +216,7 @@ def _ended(run: _Run, job: JobPlan, state: JobStatus, verdict: Ended) -> JobStat
             outputs = resolve_outputs(job, contexts, verdict.report)
         except ExpressionError as error:
             if phase is JobPhase.SUCCEEDED:
-                phase, reason, message = JobPhase.FAILED, Reason.EXPRESSION_FAILED, f"outputs: {error}"
+                phase, reason, message = JobPhase.FAILED, Reason.EXPRESSION_FAILED, f"outputs: {one_line(str(error))}"
     done = state.model_copy(
         update={
             "started_at": verdict.started_at or state.started_at,
@@ -269,7 +269,7 @@ def _outputs(run: _Run) -> tuple[dict[str, str], str | None]:
     try:
         return workflow_outputs(run.workflow, run.base, run.states), None
     except ExpressionError as error:
-        return {}, f"outputs: {error}"
+        return {}, f"outputs: {one_line(str(error))}"
 
 
 def _still_going(run: _Run, job: JobPlan) -> set[str]:

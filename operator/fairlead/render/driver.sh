@@ -19,7 +19,7 @@ _f_begin() {
   _f_home=${FAIRLEAD_HOME:-/fairlead} _f_report=${FAIRLEAD_REPORT:-/dev/termination-log}
   export CI="${CI-true}" FAIRLEAD_WORKSPACE="${FAIRLEAD_WORKSPACE:-/workspace}"
   export GITHUB_WORKSPACE="$FAIRLEAD_WORKSPACE"
-  _f_code=0 _f_why='' _f_error='' _f_index=0 _f_origin=0 _f_sets=0 _f_path=''
+  _f_code=0 _f_why='' _f_busy='' _f_error='' _f_index=0 _f_origin=0 _f_sets=0 _f_path=''
   _f_steps='' _f_codes='' _f_last='' _f_times=0 _f_outputs=''
   _f_now
   _f_origin=$_f_time
@@ -53,17 +53,23 @@ _f_alarm() {
   _f_alarm=$!
 }
 
-# The traps. They run between any two commands, so they share no variable with the rest but these two.
+# The traps. They run between any two commands, so they share no variable with the rest but _f_why, _f_woken
+# and _f_busy: while a step is forked they may not fork, because $! is still to be read.
 _f_stop() {
   _f_woken=1
   [ -z "$_f_why" ] || return 0
   _f_why=$1
-  _f_signal TERM
-  _f_alarm 7
+  [ "$_f_busy" ] || _f_ask
 }
 
 _f_rang() {
   if [ "$_f_why" ]; then _f_signal KILL; else _f_stop timeout; fi
+}
+
+# Asks all processes to end, and has the alarm ring again for those that don't.
+_f_ask() {
+  _f_signal TERM
+  _f_alarm 7
 }
 
 # NAME: sends the signal to everything but us: all of the container where we are its PID 1, else the
@@ -116,6 +122,7 @@ _f_launch() {
     _f_code=1 _f_cause="cannot write to $_f_home"
     return
   fi
+  _f_busy=1
   (
     _f_i=0
     while [ "$_f_i" -lt "$_f_sets" ]; do
@@ -129,10 +136,8 @@ _f_launch() {
     esac 2>/dev/null || _f_exit 1 "cannot go to the working directory \"$1\""
     _f_run "$_f_file"
   ) </dev/null &
-  _f_pid=$!
-  # What stopped us while we forked has missed the child.
-  [ -z "$_f_why" ] || _f_signal TERM
-  _f_woken=1
+  _f_pid=$! _f_busy='' _f_woken=1
+  [ -z "$_f_why" ] || _f_ask
   while [ "$_f_woken" ]; do
     _f_woken=
     wait "$_f_pid" 2>/dev/null

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fairlead.model.problem import one_line
 from fairlead.model.spec import DEFAULT_TIMEOUT
 from fairlead.model.workflow import JobPlan, StepPlan, Workflow
 from fairlead.syntax.graph import needs_of, order
@@ -66,6 +67,4 @@ def _command(command: str, job: Job, defaults: Defaults) -> StepPlan:
 
 
 def _first_line(script: str) -> str:
-    line = next(line.strip() for line in script.splitlines() if line.strip())
-    shown = "".join(c if c.isprintable() else " " for c in line)
-    return shown if len(shown) <= _MOST_LABEL else shown[: _MOST_LABEL - 1] + "…"
+    return one_line(next(line for line in script.splitlines() if line.strip()), _MOST_LABEL)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairlead.expressions import ANY, ExpressionError, ParsingError, parse_template, references
-from fairlead.model.problem import Problem, closest, quote
+from fairlead.model.problem import Problem, closest, one_line, quote
 from fairlead.model.spec import EnvReference
 from fairlead.syntax.graph import needs_of
 
@@ -109,7 +109,7 @@ def _unreadable(error: ExpressionError, path: Path) -> Problem:
     named = message.split("'")[1] if "Unrecognized" in message and "'" in message else ""
     if isinstance(error, ParsingError) and named.lower() in _LATER_FUNCTIONS:
         return Problem(path, f"the function {named}() is not supported yet here")
-    return Problem(path, f"bad expression: {' '.join(message.split())[:300]}")
+    return Problem(path, f"bad expression: {one_line(message)}")
 
 
 def _reference(reference: Reference, scope: _Scope, path: Path) -> Problem | None:

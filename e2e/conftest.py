@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,9 +18,9 @@ from e2e.support.sandbox import Sandbox
 from e2e.support.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
-GRACE = 15
+GRACE = 10
 """Seconds that an image or a Secret may be missing: short, as tests wait for it."""
 
 
@@ -35,11 +36,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None] | Iterator[pytest.TestReport]:
-    """Add to a failure what the cluster and the operator say."""
-    report: pytest.TestReport = yield  # type: ignore[misc, assignment]
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a failure what the cluster and the operator say of it."""
+    report = yield
+    found: dict[str, object] = getattr(item, "funcargs", {})
+    if report.when == "call" and report.failed:
+        for value in found.values():
+            if isinstance(value, Sandbox):
+                report.sections.append((f"namespace {value.namespace}", value.describe()))
+        if isinstance(installation := found.get("installation"), Installation):
+            report.sections.append(("operator", installation.log_tail()))
     return report
 
 
@@ -58,15 +64,60 @@ def kubectl(harness: Harness) -> Kubectl:
 
 
 @pytest.fixture(scope="session")
-def installation(harness: Harness, kubectl: Kubectl) -> Installation:
+def session_start(harness: Harness) -> int:
+    """Tell where in the audit log this session begins."""
+    return harness.audit_log.stat().st_size if harness.ours else 0
+
+
+@pytest.fixture(scope="session")
+def installation(harness: Harness, kubectl: Kubectl, session_start: int) -> Installation:  # noqa: ARG001  its moment
     """Have the operator of this checkout in the cluster, ready."""
-    image = operator_image(harness)
     installation = Installation(kubectl)
-    installation.install(image, [f"--grace={GRACE}s"])
+    installation.install(operator_image(harness), [f"--grace={GRACE}s"])
     return installation
 
 
 @pytest.fixture
+def audit(harness: Harness, installation: Installation, session_start: int) -> AuditLog:  # noqa: ARG001  the operator's
+    """Read what the API server was asked in this session."""
+    if not harness.ours:
+        pytest.skip("reads the API server's audit log, which a cluster of somebody else doesn't show")
+    return AuditLog(harness.audit_log, session_start)
+
+
+@pytest.fixture
 def sandbox(request: pytest.FixtureRequest, installation: Installation) -> Iterator[Sandbox]:
-    """Have a namespace of one's own in which Pods can be made. It is deleted without waiting."""
-    yield from _sandbox(request.node.name, installation.kubectl)
+    """Have a namespace of one's own in which Pods can be made."""
+    with _namespace(request, installation.kubectl) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def unchecked_sandbox(request: pytest.FixtureRequest, installation: Installation) -> Iterator[Sandbox]:
+    """Have a namespace that the admission webhook leaves alone."""
+    with _namespace(request, installation.kubectl, "fairlead.dev/admission=disabled") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def forge(harness: Harness, kubectl: Kubectl) -> Forge:
+    """Have this checkout and its wheels served inside the cluster."""
+    return open_forge(kubectl, harness.settings.cache)
+
+
+@contextmanager
+def _namespace(request: pytest.FixtureRequest, kubectl: Kubectl, *labels: str) -> Iterator[Sandbox]:
+    """Make a namespace; it is deleted without waiting."""
+    node: pytest.Item = request.node
+    slug = re.sub(r"[^a-z0-9]+", "-", node.name.removeprefix("test_").lower())
+    name = f"e2e-{slug[:45].strip('-')}-{secrets.token_hex(3)}"
+    kubectl.run("create", "namespace", name)
+    inside = kubectl.within(name)
+    try:
+        if labels:
+            kubectl.run("label", "namespace", name, *labels)
+        # Until it is there, no Pod is admitted, and the Job controller would pause between its tries.
+        wait_for("the default service account", lambda: inside.get("serviceaccount", "default"))
+        yield Sandbox(inside)
+    finally:
+        kubectl.run("delete", "namespace", name, "--wait=false")

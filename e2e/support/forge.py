@@ -74,12 +74,13 @@ class Forge:
 
     def manifest_of_ci(self, kubectl: Kubectl) -> str:
         """Give manifests/examples/ci.yaml, pointed to this forge."""
-        inputs = {"repository": f"http://{self.address}:{PORT}/fairlead.git", "wheels": f"http://{self.address}:{PORT}/wheels/"}
+        inputs = {
+            "repository": f"http://{self.address}:{PORT}/fairlead.git",
+            "wheels": f"http://{self.address}:{PORT}/wheels/",
+        }
         # pip takes plain HTTP only from hosts that it is told to trust.
         patch = {"spec": {"inputs": inputs, "env": {"PIP_TRUSTED_HOST": self.address}}}
-        return kubectl.run(
-            "patch", "--local", "-f", str(CI), "--type", "merge", "-p", json.dumps(patch), "-o", "yaml"
-        )
+        return kubectl.run("patch", "--local", "-f", str(CI), "--type", "merge", "-p", json.dumps(patch), "-o", "yaml")
 
 
 def open_forge(kubectl: Kubectl, cache: Path) -> Forge:

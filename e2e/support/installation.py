@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from e2e.support.kubectl import Json, Kubectl
 from e2e.support.waiting import wait_for
 from e2e.testcluster.settings import REPOSITORY
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from e2e.support.harness import Harness
+    from e2e.support.kubectl import Json, Kubectl
 
 NAMESPACE = "fairlead-system"
 RELEASE = "fairlead"
@@ -84,7 +84,7 @@ class Installation:
 
     def pods(self) -> list[Json]:
         """Give the operator's Pods, without those that are going."""
-        found = self.kubectl.within(NAMESPACE).list("pods", _SELECTOR)
+        found = self.kubectl.within(NAMESPACE).items("pods", _SELECTOR)
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def wait_until_ready(self, seconds: float = 90) -> None:

@@ -74,7 +74,7 @@ class Kubectl:
         text = self.run("get", kind, name, "-o", "json", "--ignore-not-found")
         return _document(text) if text.strip() else None
 
-    def list(self, kind: str, selector: str = "") -> list[Json]:
+    def items(self, kind: str, selector: str = "") -> list[Json]:
         """Read objects of a kind, chosen by labels."""
         items: list[Json] = _document(self.run("get", kind, "-o", "json", "-l", selector))["items"]
         return items

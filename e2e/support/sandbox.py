@@ -83,11 +83,11 @@ class Sandbox:
 
     def jobs(self, name: str) -> list[Json]:
         """Read the Kubernetes Jobs of a workflow."""
-        return self.kubectl.list("jobs", f"fairlead.dev/workflow={name}")
+        return self.kubectl.items("jobs", f"fairlead.dev/workflow={name}")
 
     def pods(self, name: str) -> list[Json]:
         """Read the Pods of a workflow."""
-        return self.kubectl.list("pods", f"fairlead.dev/workflow={name}")
+        return self.kubectl.items("pods", f"fairlead.dev/workflow={name}")
 
     def living_pods(self, name: str) -> list[str]:
         """Name the Pods of a workflow whose containers may still run."""
@@ -103,7 +103,7 @@ class Sandbox:
 
     def events(self, name: str) -> list[tuple[str, str, str]]:
         """Read the Events of a workflow as (type, reason, message), the first first."""
-        found = self.kubectl.list("events")
+        found = self.kubectl.items("events")
         ours = [each for each in found if each["involvedObject"]["name"] == name]
         ours.sort(key=lambda each: int(each["metadata"]["resourceVersion"]))
         return [(each["type"], each["reason"], each["message"]) for each in ours]

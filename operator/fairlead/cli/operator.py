@@ -181,9 +181,14 @@ async def _run(connection: Connection, settings: Settings) -> BaseException | No
             ended=ended,
         )
         host, port = settings.address
-        life.http = HttpServer(host=host, port=port, alive=life.alive, ready=life.ready, metrics=exposition)
+        http = HttpServer(host=host, port=port, alive=life.alive, ready=life.ready, metrics=exposition)
+        try:
+            await http.start()
+        except OSError as error:
+            raise click.ClickException(f"can't listen on {host}:{port}: {error.strerror}") from error
         registry = build_registry(connection, engine.store, settings.admission, start=life.start, stop=life.stop)
         await run_kopf(registry, settings.namespaces, ended)
+        await http.stop()
     metrics.close()
     log.info("stopped")
     return life.failure

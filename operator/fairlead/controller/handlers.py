@@ -120,6 +120,9 @@ def configure(settings: kopf.OperatorSettings, admission: Admission | None) -> N
     settings.persistence.progress_storage = _NoProgress()
     settings.networking.trust_env = False
     settings.watching.server_timeout = 300
+    # Our handlers only pass on, so there is nothing to wait for at the end.
+    settings.queueing.exit_timeout = 0.1
+    settings.queueing.idle_timeout = 0.1
     if admission is not None:
         settings.admission.server = kopf.WebhookServer(
             addr="0.0.0.0",  # noqa: S104  in a Pod: the Service has to reach it

@@ -7,7 +7,7 @@ gone.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import kopf
 import structlog
@@ -19,9 +19,7 @@ from fairlead.model.crd import GROUP, PLURAL, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
-    from typing import Any
 
-    from fairlead.controller.http import HttpServer
     from fairlead.engine.engine import Engine
     from fairlead.engine.ports import Cluster
     from fairlead.engine.store import JobRecord, PodRecord
@@ -56,7 +54,6 @@ class OperatorLife:
         self._listed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._log = structlog.get_logger("fairlead.operator")
-        self.http: HttpServer | None = None
         self.failure: BaseException | None = None
 
     async def start(self) -> None:
@@ -64,8 +61,6 @@ class OperatorLife:
 
         kopf looks only once which resources there are, so it must not look before the CRD is installed.
         """
-        if self.http is not None:
-            await self.http.start()
         for reflector in self._reflectors:
             self._spawn(reflector.run(), "reflector")
         self._spawn(self._repair(), "repair")
@@ -77,8 +72,8 @@ class OperatorLife:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self.http is not None:
-            await self.http.stop()
+        # kopf waits five seconds for whoever still waits for this.
+        self._ended.set()
 
     def alive(self) -> str | None:
         """Tell what has died, if anything has."""
@@ -139,6 +134,8 @@ async def run_kopf(registry: kopf.OperatorRegistry, namespaces: Sequence[str], e
     """Run kopf until a signal, or until `ended` is set."""
     await kopf.operator(
         registry=registry,
+        # Without one, kopf makes it of the user's name, which a Pod's user has none of, and a DNS query.
+        identity=cast("Any", "fairlead"),
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,

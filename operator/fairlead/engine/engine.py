@@ -80,8 +80,8 @@ class Engine:
             try:
                 await self.look(cluster, key)
             except ConflictError:
-                # The watch brings the newer version, and with it the next look; this one is for when it was late.
-                self.queue.add_after(key, self._pace.spacing)
+                # The watch brings the newer version, and with it the next look; this one is for when it is late.
+                self.queue.retry(key)
             except GoneError:
                 self._forget(key)
             except Exception as error:  # noqa: BLE001  one workflow's trouble is not the others'

@@ -27,7 +27,7 @@ _WRONG = {
     "apiVersion": "fairlead.dev/v1alpha1",
     "kind": "Workflow",
     "metadata": {"name": "is-the-webhook-there", "namespace": "default"},
-    "spec": {"jobs": {}, "wrong": True},
+    "spec": {"jobs": {"idle": {"image": "none"}}},
 }
 
 

@@ -254,7 +254,7 @@ _PIECES = st.sampled_from(
     ]
 )
 _NASTY = st.one_of(_TEXT, st.lists(_PIECES).map("".join))
-_LIMITED = settings(max_examples=8, deadline=None)
+_LIMITED = settings(max_examples=6, deadline=None)
 
 
 @_LIMITED
@@ -871,6 +871,7 @@ def test_a_signal_to_the_driver(shell: Shell, tmp_path: Path, number: signal.Sig
     assert finish(driver, tmp_path) == Ended(
         143, logged("a") + logged("b", "bye\n", "interrupted"), Report(ran(0, 143), {}, None)
     )
+    until(lambda: session(driver.pid) == [])
 
 
 def test_a_step_that_ignores_the_signal(shell: Shell, tmp_path: Path, clock: Clock) -> None:

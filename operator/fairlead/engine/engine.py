@@ -122,7 +122,7 @@ class Engine:
     def _plan(self, record: WorkflowRecord) -> Decision:
         resource = record.resource
         refusals = self._refusals.get(resource.key, {})
-        observed = Observed(self.store.jobs_of(resource.uid), refusals)
+        observed = Observed(self.store.jobs_of(resource.key.namespace, resource.uid), refusals)
         return plan(self._parse(record), resource, observed, self._clock(), self._policy)
 
     def _parse(self, record: WorkflowRecord) -> Workflow | InvalidWorkflowError:
@@ -168,7 +168,8 @@ class Engine:
     async def _record(self, cluster: Cluster, record: WorkflowRecord, decision: Decision) -> None:
         """Write the status where it has changed and its time has come; else make sure that it will."""
         key, before, after = record.resource.key, record.resource.status, decision.status
-        if after.to_json() == record.status:
+        # Compared as read, since the API server may have filled in defaults.
+        if after.to_json() == before.to_json():
             self._unwritten_since.pop(key, None)
             return
         now = asyncio.get_running_loop().time()

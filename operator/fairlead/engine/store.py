@@ -62,6 +62,9 @@ class PodRecord:
 ItemKey = tuple[str, str]
 """Namespace and name."""
 
+Owner = tuple[str, "Uid"]
+"""Namespace and uid of a Workflow."""
+
 V = TypeVar("V", bound=Versioned)
 
 _REMEMBERED = 10_000
@@ -125,8 +128,9 @@ class Store:
     """Everything that is known. `changed` is called with each workflow that has to be looked at again."""
 
     def __init__(self, changed: Callable[[WorkflowKey], None]) -> None:
-        self._by_owner: dict[Uid, dict[str, JobRecord]] = {}
-        self._pods_by_owner: dict[Uid, dict[str, PodRecord]] = {}
+        # A label claims the owner, and whoever writes labels in one namespace has no say in another.
+        self._by_owner: dict[Owner, dict[str, JobRecord]] = {}
+        self._pods_by_owner: dict[Owner, dict[str, PodRecord]] = {}
         self._notify = changed
         self.workflows: Shelf[WorkflowRecord] = Shelf(lambda item: changed(item.resource.key))
         self.jobs: Shelf[JobRecord] = Shelf(self._job_changed)
@@ -136,9 +140,9 @@ class Store:
         """Look a workflow up."""
         return self.workflows.get((key.namespace, key.name))
 
-    def jobs_of(self, owner: Uid) -> tuple[KubernetesJob, ...]:
+    def jobs_of(self, namespace: str, uid: Uid) -> tuple[KubernetesJob, ...]:
         """Give the Kubernetes Jobs of a workflow with their Pods, the oldest Pod first."""
-        pods: dict[str, list[PodRecord]] = {}
+        owner, pods = (namespace, uid), dict[str, list[PodRecord]]()
         for pod in self._pods_by_owner.get(owner, {}).values():
             pods.setdefault(pod.job_name, []).append(pod)
         return tuple(
@@ -149,20 +153,20 @@ class Store:
     def _job_changed(self, record: JobRecord) -> None:
         name = record.job.name
         current = self.jobs.get((record.workflow.namespace, name))
-        _index(self._by_owner, record.owner, name, current)
+        _index(self._by_owner, (record.workflow.namespace, record.owner), name, current)
         self._notify(record.workflow)
 
     def _pod_changed(self, record: PodRecord) -> None:
         name = record.pod.name
         current = self.pods.get((record.workflow.namespace, name))
-        _index(self._pods_by_owner, record.owner, name, current)
+        _index(self._pods_by_owner, (record.workflow.namespace, record.owner), name, current)
         self._notify(record.workflow)
 
 
 T = TypeVar("T")
 
 
-def _index(index: dict[Uid, dict[str, T]], owner: Uid, name: str, current: T | None) -> None:
+def _index(index: dict[Owner, dict[str, T]], owner: Owner, name: str, current: T | None) -> None:
     if current is not None:
         index.setdefault(owner, {})[name] = current
     elif (found := index.get(owner)) is not None:

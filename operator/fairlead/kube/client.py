@@ -21,7 +21,8 @@ JSON = "application/json"
 _CHUNK = 500
 _WATCH_SECONDS = 300
 _SILENCE_SECONDS = 100.0
-"""A watch sends a bookmark about every minute; one that is silent for longer hangs half-open."""
+"""A watch sends a bookmark about every minute; one that is silent for longer hangs half-open, or is of a kind of which
+there has been nothing yet."""
 
 
 class Client:
@@ -71,8 +72,7 @@ class Client:
             self._asked(verb, resource, status, time.perf_counter() - start)
         if status >= 400:  # noqa: PLR2004  HTTP's errors
             raise _error(status, content, response.headers.get("Retry-After"))
-        document: dict[str, Any] = orjson.loads(content)
-        return document
+        return self._read(content)
 
     async def list(self, path: str, resource: str, selector: str = "") -> tuple[list[dict[str, Any]], str]:
         """Read a whole collection, in chunks; give it with its version, from which a watch goes on."""
@@ -89,7 +89,8 @@ class Client:
     async def watch(
         self, path: str, resource: str, version: str, selector: str = ""
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """Follow a collection from a version on: (ADDED | MODIFIED | DELETED | BOOKMARK, object) until it closes.
+        """Follow a collection from a version on: (ADDED | MODIFIED | DELETED | BOOKMARK, object) until it closes or
+        is silent for too long.
 
         Raises ExpiredError when it has to be listed again, UnreachableError when the connection breaks.
         """
@@ -106,9 +107,20 @@ class Client:
                 async for chunk in response.content.iter_any():
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in lines:
-                        yield _event(line)
+                        yield _event(self._read(line))
+        except aiohttp.SocketTimeoutError:
+            return
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UnreachableError(f"{self._connection.server}: {str(error) or type(error).__name__}") from error
+
+    def _read(self, content: bytes) -> dict[str, Any]:
+        try:
+            document = orjson.loads(content)
+        except orjson.JSONDecodeError as error:
+            raise UnreachableError(f"{self._connection.server}: not the answer of an API server: {error}") from error
+        if not isinstance(document, dict):
+            raise UnreachableError(f"{self._connection.server}: not the answer of an API server: no JSON object")
+        return document
 
 
 def in_namespace(namespace: str | None) -> str:
@@ -120,8 +132,7 @@ def _and_selector(selector: str) -> str:
     return f"&labelSelector={selector}" if selector else ""
 
 
-def _event(line: bytes) -> tuple[str, dict[str, Any]]:
-    event = orjson.loads(line)
+def _event(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     kind, found = event["type"], event["object"]
     if kind == "ERROR":
         code = found.get("code", 500)

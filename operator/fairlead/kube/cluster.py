@@ -72,9 +72,13 @@ class KubernetesCluster:
             try:
                 document = await self._client.request("DELETE", path, "jobs", body)
             except NotFoundError:
-                return
+                document = {}
         if document.get("kind") == "Job":
             self._keep(document)
+        else:
+            key = (record.resource.key.namespace, delete.name)
+            known = self._store.jobs.get(key)
+            self._store.jobs.drop(key, known.version if known else 0)
 
     async def write_status(self, record: WorkflowRecord, status: WorkflowStatus) -> None:
         """PATCH what has changed, on condition that nobody else has written."""

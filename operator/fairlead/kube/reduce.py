@@ -95,7 +95,7 @@ def pod_record(document: Json) -> PodRecord | None:
         pod=Pod(
             name=metadata["name"],
             container=_container(status),
-            taken=taken or status.get("reason") == "Evicted",
+            taken=taken or status.get("reason") == "Evicted" or _turned_away(status),
             scheduled_at=_time(scheduled.get("lastTransitionTime")) if scheduled else None,
             trouble=unscheduled.get("message") or unscheduled.get("reason") if unscheduled else None,
         ),
@@ -130,6 +130,11 @@ def _container(status: Json) -> ContainerWaiting | ContainerRunning | ContainerT
             return ContainerWaiting(waiting.get("reason") or "", waiting.get("message") or "")
         case _:
             return None
+
+
+def _turned_away(status: Json) -> bool:
+    # The kubelet didn't take it in, for want of room on the node, or lost it: its containers never ended.
+    return status.get("phase") == "Failed" and not isinstance(_container(status), ContainerTerminated)
 
 
 def _failure(document: Json) -> JobFailure | None:

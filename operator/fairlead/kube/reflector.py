@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from fairlead.kube.client import in_namespace
-from fairlead.kube.errors import ExpiredError, KubeError
+from fairlead.kube.errors import ApiError, BusyError, ExpiredError, KubeError
 from fairlead.kube.reduce import version_of
 
 if TYPE_CHECKING:
@@ -68,6 +68,9 @@ class Reflector(Generic[V]):
             except ExpiredError:
                 version = ""
             except KubeError as error:
+                if isinstance(error, ApiError) and not isinstance(error, BusyError):
+                    # Whatever the server has against going on from there, it may let us start anew.
+                    version = ""
                 self._troubled(self._resource, error, pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)

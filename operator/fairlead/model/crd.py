@@ -95,7 +95,8 @@ def _structural(schema: dict[str, Any], *, open_ended: bool) -> dict[str, Any]:
             return convert({**only, **{key: value for key, value in node.items() if key != "anyOf"}})
         made = {key: node[key] for key in _KEPT if key in node}
         made |= {key: value for key, value in node.items() if key.startswith("x-kubernetes-")}
-        if "type" in node and isinstance(node.get("default"), bool | int | float | str):
+        # In the status they would be filled in where the operator left them out: neither wanted it nor wrote it.
+        if open_ended and "type" in node and isinstance(node.get("default"), bool | int | float | str):
             made["default"] = node["default"]
         if "const" in node:
             made["enum"] = [node["const"]]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from fairlead.model.problem import quote
+
 MOST_SECONDS = 366 * 24 * 3600
 """No workflow waits longer than a year; a larger figure is a mistake (and overflows int32 in Kubernetes)."""
 
@@ -26,8 +28,7 @@ def parse_duration(value: object) -> int:
         case _:
             seconds = None
     if seconds is None:
-        shown = f'"{value}"' if isinstance(value, str) else repr(value)
-        raise ValueError(f"{shown} is not a duration; write 90s, 10m, 1h30m or a whole number of seconds")
+        raise ValueError(f"{quote(str(value))} is not a duration; write 90s, 10m, 1h30m or a whole number of seconds")
     if not 0 <= seconds <= MOST_SECONDS:
         raise ValueError(f"a duration lies between 0s and {format_duration(MOST_SECONDS)}")
     return seconds

@@ -6,12 +6,14 @@ A field that takes more than one YAML type has no type in a structural schema; i
 from __future__ import annotations
 
 import re
+from math import isfinite
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, JsonValue, PlainValidator, WithJsonSchema
 
 from fairlead.model.duration import MOST_SECONDS, parse_duration
 from fairlead.model.ids import JobId, StepId
+from fairlead.model.problem import quote
 
 ANYTHING = {"x-kubernetes-preserve-unknown-fields": True}
 """The schema of a field whose YAML type varies."""
@@ -65,7 +67,7 @@ def _quantity(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("a quantity is a number or a text such as 500m or 1Gi")  # noqa: TRY004  pydantic wants ValueError
     if not _QUANTITY.fullmatch(str(value)):
-        raise ValueError(f'"{str(value)[:40]}" is not a quantity; write 500m, 2, 512Mi or 1Gi')
+        raise ValueError(f"{quote(str(value), 40)} is not a quantity; write 500m, 2, 512Mi or 1Gi")
     return str(value)
 
 
@@ -86,6 +88,8 @@ def scalar_text(value: object) -> object:
     match value:
         case bool():
             return "true" if value else "false"
+        case float() if not isfinite(value):
+            raise ValueError("write a finite number")
         case int() | float():
             return str(int(value)) if value == int(value) else repr(value)
         case _:

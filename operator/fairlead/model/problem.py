@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+MOST_PROBLEMS = 100
+"""What somebody can be told at once."""
+
+_MOST_SHOWN = 80
+_MOST_COMPARED = 500
+"""Comparing costs some ten microseconds a name, and nobody waits for a better guess."""
 
 Path = tuple[str | int, ...]
 """Field names, map keys and list indexes from the resource's root."""
@@ -32,14 +40,14 @@ def format_path(path: Path) -> str:
     for part in path:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif part.replace("-", "").replace("_", "").isalnum():
+        elif len(part) <= _MOST_SHOWN and part.replace("-", "").replace("_", "").isalnum():
             text += f".{part}" if text else part
         else:
             text += f"[{quote(part)}]"
     return text or "(root)"
 
 
-def quote(text: str, most: int = 80) -> str:
+def quote(text: str, most: int = _MOST_SHOWN) -> str:
     """Show a piece of somebody's text on one line, in quotes, harmless to a terminal."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: most + 1])
     return f'"{shown[:most]}…"' if len(shown) > most else f'"{shown}"'
@@ -53,7 +61,7 @@ def one_line(text: str, most: int = 300) -> str:
 
 def closest(wrong: str, known: Iterable[str]) -> str | None:
     """Give the known name that `wrong` was probably meant to be."""
-    by_fold = {name.casefold(): name for name in known}
+    by_fold = {name.casefold(): name for name in islice(known, _MOST_COMPARED)}
     found = get_close_matches(wrong.casefold()[:100], by_fold, n=1, cutoff=0.6)
     return by_fold[found[0]] if found else None
 

@@ -70,14 +70,18 @@ class EnvReference(Model):
     """Take the value from a ConfigMap."""
 
 
+# No key of a document looks like these, so they can be told from one in the place of an error.
+_TEXT, _REFERENCE = "\0text", "\0reference"
+
+
 def _env_kind(value: object) -> str | None:
     match value:
         case str() | bool() | int() | float():
-            return "text"
+            return _TEXT
         case EnvReference():
-            return "reference"
+            return _REFERENCE
         case Mapping() if set(value) & {"secretKeyRef", "configMapKeyRef"}:
-            return "reference"
+            return _REFERENCE
         case _:
             return None
 
@@ -90,7 +94,7 @@ def _one_reference(reference: EnvReference) -> EnvReference:
 
 EnvText = Annotated[Script, BeforeValidator(scalar_text)]
 EnvValue = Annotated[
-    Annotated[EnvText, Tag("text")] | Annotated[EnvReference, AfterValidator(_one_reference), Tag("reference")],
+    Annotated[EnvText, Tag(_TEXT)] | Annotated[EnvReference, AfterValidator(_one_reference), Tag(_REFERENCE)],
     Discriminator(
         _env_kind,
         custom_error_type="env_value",
@@ -98,7 +102,7 @@ EnvValue = Annotated[
     ),
     WithJsonSchema(ANYTHING),
 ]
-UNION_TAGS = frozenset({"text", "reference"})
+UNION_TAGS = frozenset({_TEXT, _REFERENCE})
 """What pydantic puts into an error's place that is no part of the document."""
 
 Env = dict[VariableName, EnvValue]

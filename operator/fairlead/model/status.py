@@ -143,6 +143,11 @@ class WorkflowStatus(Model):
     history: tuple[RunRecord, ...] = ()
     """Earlier runs, the newest first."""
 
+    def over(self, generation: int) -> bool:
+        """Whether the run of a generation has ended: from then on nothing changes what is recorded of it."""
+        ended = self.phase is not None and self.phase.ended and self.phase is not WorkflowPhase.INVALID
+        return ended and self.observed_generation == generation
+
     def to_json(self) -> dict[str, Any]:
         """Give the document that stands in the resource: camelCase, without what is empty."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)

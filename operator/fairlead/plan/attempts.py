@@ -4,6 +4,9 @@ The main container decides: what its driver reported is the outcome, long before
 there is no report, two questions remain. Was the Pod taken away? Then the Job controller tells what follows: another
 Pod, or the end of this Kubernetes Job, which is a loss to be made good and no failure. Or did the container die by
 itself? Then the job failed.
+
+Kubernetes Jobs and Pods are watched apart, and either watch may be late: where the Job controller says that it is over
+and the Pod still seems to live, the Pod's end is on its way, and is waited for.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ _PULL_TROUBLE = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable"}
 )
 _CONFIG_TROUBLE = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+_DEADLINE = "DeadlineExceeded"
 _NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 
 
@@ -78,15 +82,15 @@ def judge(attempt: KubernetesJob, job: JobPlan, now: datetime, grace: timedelta)
             verdict = _terminated(pod.container, pod, job)
             if verdict is not None:
                 return verdict
-    if attempt.failure is not None:
+    left = [pod for pod in attempt.pods if not pod.taken and not isinstance(pod.container, ContainerTerminated)]
+    if attempt.failure is not None and (not left or attempt.failure.reason == _DEADLINE):
         return _given_up(attempt, job)
-    if attempt.complete:
-        if job.outputs:
-            return Lost(Reason.POD_LOST, "its Pod is gone, and its outputs with it")
+    if attempt.complete and not job.outputs:
         return Ended(None, None, 0)
+    if attempt.complete and not left:
+        return Lost(Reason.POD_LOST, "its Pod is gone, and its outputs with it")
     if attempt.deleting:
         return Lost(Reason.JOB_DELETED, "its Kubernetes Job was deleted")
-    left = [pod for pod in attempt.pods if not pod.taken and not isinstance(pod.container, ContainerTerminated)]
     if not left:
         return Waiting("its Pod was taken away; waiting for another" if attempt.pods else None)
     return _waiting_or_going(left[-1], now, grace)
@@ -126,7 +130,7 @@ def _reported(report: Report, job: JobPlan, times: tuple[datetime | None, dateti
 
 def _given_up(attempt: KubernetesJob, job: JobPlan) -> Ended | Lost:
     assert attempt.failure is not None  # noqa: S101  the caller's condition, for the type checker
-    if attempt.failure.reason == "DeadlineExceeded":
+    if attempt.failure.reason == _DEADLINE:
         started = next((c.started_at for p in attempt.pods if isinstance(c := p.container, ContainerTerminated)), None)
         said = f"timed out after {format_duration(job.timeout)}"
         return Ended(Reason.TIMED_OUT, said, TIMED_OUT, started)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from fairlead.expressions import ExpressionError
 from fairlead.model.ids import Attempt, JobId, RunNumber
-from fairlead.model.phase import RESULTS, JobPhase, Reason, WorkflowPhase
+from fairlead.model.phase import RESULTS, JobPhase, Reason
 from fairlead.model.problem import InvalidWorkflowError, one_line, quote
 from fairlead.model.status import JobStatus, StepStatus
 from fairlead.plan.actions import CreateJob, Decision, DeleteJob
@@ -100,8 +100,11 @@ def plan(
             run.states[job.id] = _end(recorded or JobStatus(), JobPhase.CANCELLED, Reason.CANCELLED, now=now)
         else:
             run.states[job.id] = _advance(run, job, recorded or JobStatus())
-    outputs, trouble = _outputs(run)
-    status = summarize(workflow, current, resource, run.states, outputs, trouble, now, cancelled=run.cancelled)
+    if resource.status.over(resource.generation):
+        status = resource.status
+    else:
+        outputs, trouble = _outputs(run)
+        status = summarize(workflow, current, resource, run.states, outputs, trouble, now, cancelled=run.cancelled)
     actions = (*run.actions, *_sweep(resource, observed, current, superfluous))
     return Decision(actions, status, min(run.looks, default=None))
 
@@ -109,11 +112,9 @@ def plan(
 def _invalid(
     error: InvalidWorkflowError, current: Current, resource: Resource, observed: Observed, now: datetime
 ) -> Decision:
-    recorded = resource.status
-    same = recorded.observed_generation == resource.generation
-    if same and recorded.phase is not None and recorded.phase.ended and recorded.phase is not WorkflowPhase.INVALID:
+    if resource.status.over(resource.generation):
         # An operator that has become stricter doesn't take back what already ran.
-        return Decision((), recorded)
+        return Decision((), resource.status)
     everything = {each.name for each in observed.jobs}
     return Decision(_sweep(resource, observed, current, everything), summarize_invalid(error, current, resource, now))
 
@@ -200,8 +201,10 @@ def _start(
     run.actions.append(CreateJob(name, job.id, run.current.run, attempt, request, instead_of))
     if refusal is not None:
         waiting = JobPhase.PENDING if attempt == 1 else JobPhase.QUEUED
-        before = Attempt(attempt - 1) or None
-        return JobStatus(phase=waiting, attempt=before, message=f"can't be started yet: {one_line(refusal.message)}")
+        said = f"can't be started yet: {one_line(refusal.message)}"
+        before = Attempt(attempt - 1)
+        earlier = job_name(run.resource, run.current.run, job.id, before) if before else None
+        return JobStatus(phase=waiting, attempt=before or None, kubernetes_job=earlier, message=said)
     return JobStatus(phase=JobPhase.QUEUED, attempt=attempt, kubernetes_job=name, reason=reason, message=message)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from fairlead.model.duration import format_duration
 from fairlead.model.ids import JobId, RunNumber
 from fairlead.model.phase import JobPhase, WorkflowPhase
-from fairlead.model.problem import quote
+from fairlead.model.problem import MOST_PROBLEMS, quote
 from fairlead.model.status import Condition, JobStatus, RunRecord, WorkflowStatus
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from fairlead.plan.observed import Resource
 
 Truth = Literal["True", "False", "Unknown"]
-_MOST_PROBLEMS = 100
 _MOST_NAMES = 3
 
 
@@ -104,9 +103,9 @@ def summarize_invalid(
     """Say what keeps a spec from running: all of it in `problems`, the first in the message."""
     first, *others = error.problems
     message = f"{first}{f' (and {len(others)} more)' if others else ''}"
-    problems = [str(problem) for problem in error.problems[:_MOST_PROBLEMS]]
-    if len(error.problems) > _MOST_PROBLEMS:
-        problems.append(f"… and {len(error.problems) - _MOST_PROBLEMS} more")
+    problems = [str(problem) for problem in error.problems[:MOST_PROBLEMS]]
+    if len(error.problems) > MOST_PROBLEMS:
+        problems.append(f"… and {len(error.problems) - MOST_PROBLEMS} more")
     return WorkflowStatus(
         observed_generation=resource.generation,
         run=current.run or None,

@@ -331,10 +331,14 @@ _f_finish() {
     ;;
   *) _f_write "end $_f_code" ;;
   esac
-  # PID 1 takes everything along. Elsewhere nothing may stay either.
-  [ $$ = 1 ] || {
-    kill "$_f_alarm"
+  # PID 1 takes everything along. Elsewhere nothing may stay either: neither the alarm, nor a sleep that it
+  # is about to start.
+  [ $$ = 1 ] || if kill -0 "-$$"; then
+    kill -KILL "$_f_alarm"
+    wait "$_f_alarm"
     _f_signal KILL
-  } 2>/dev/null
+  else
+    kill "$_f_alarm"
+  fi 2>/dev/null
   exit "$_f_code"
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from fairlead.model.problem import InvalidWorkflowError
+from fairlead.model.problem import MOST_PROBLEMS, InvalidWorkflowError
 from fairlead.syntax import graph, jobs, names, unsupported
 from fairlead.syntax.compile import compile_workflow
 from fairlead.syntax.shape import check_shape
@@ -19,18 +20,14 @@ if TYPE_CHECKING:
 def parse_spec(document: Mapping[str, object]) -> Workflow:
     """Turn the `spec` of a Workflow resource, as JSON gives it, into a workflow that can be planned.
 
-    Raises InvalidWorkflowError with every problem at once. Where a part has the wrong shape, the rest is still
-    checked, as if that part were left out.
+    Raises InvalidWorkflowError with every problem at once (of each kind, the first hundred). Where a part has the
+    wrong shape, the rest is still checked, as if that part were left out.
     """
     spec, problems = check_shape(document)
     if spec is not None:
-        found = [
-            *unsupported.check(spec),
-            *jobs.check(spec, document),
-            *graph.check(spec, document),
-            *names.check(spec),
-        ]
-        problems = [*problems, *found]
+        checks = (unsupported.check(spec), jobs.check(spec, document), graph.check(spec, document), names.check(spec))
+        for found in checks:
+            problems += islice(found, MOST_PROBLEMS)
     if problems or spec is None:
         raise InvalidWorkflowError(_in_document_order(problems, document))
     return compile_workflow(spec)

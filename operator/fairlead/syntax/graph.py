@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fairlead.model.problem import Problem, closest, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from fairlead.model.ids import JobId
     from fairlead.model.spec import Job, WorkflowSpec
@@ -26,44 +26,45 @@ def order(needs: Mapping[JobId, tuple[JobId, ...]]) -> tuple[JobId, ...]:
     return tuple(TopologicalSorter(needs).static_order())
 
 
-def check(spec: WorkflowSpec, document: Mapping[str, object]) -> list[Problem]:
+def check(spec: WorkflowSpec, document: Mapping[str, object]) -> Iterator[Problem]:
     """Find what is wrong with the needs. `document` tells of jobs that had to be left out of `spec`."""
     written = document.get("jobs")
-    known = [*spec.jobs, *(written if isinstance(written, dict) else ())]
+    known = dict.fromkeys([*spec.jobs, *(written if isinstance(written, dict) else ())])
     graph: Graph = {job_id: needs_of(job) for job_id, job in spec.jobs.items()}
-    found = [*_each_need(spec, known)]
     cycles = _cycles(graph)
-    stuck = {job_id for cycle in cycles for job_id in cycle}
     for cycle in cycles:
         first = cycle[0]
-        field = "needs" if graph[first][0:1] and spec.jobs[first].needs else "requires"
-        found.append(Problem(("spec", "jobs", first, field), f"a cycle: {' → '.join((*cycle, first))}"))
+        field = "needs" if spec.jobs[first].needs else "requires"
+        yield Problem(("spec", "jobs", first, field), f"a cycle: {' → '.join((*cycle, first))}")
+    stuck = {job_id for cycle in cycles for job_id in cycle}
     lost = stuck | {job_id for job_id, needs in graph.items() if any(need not in known for need in needs)}
-    found += _unreachable(graph, lost)
-    return found
+    yield from _unreachable(graph, lost)
+    yield from _each_need(spec, known)
 
 
-def _each_need(spec: WorkflowSpec, known: list[JobId]) -> list[Problem]:
-    found = []
+def _each_need(spec: WorkflowSpec, known: Mapping[JobId, None]) -> Iterator[Problem]:
     for job_id, job in spec.jobs.items():
         for field, needs in (("needs", job.needs), ("requires", job.requires)):
+            seen: set[JobId] = set()
             for index, need in enumerate(needs):
                 path = ("spec", "jobs", job_id, field, index)
                 if need not in known:
-                    others = [other for other in known if other != job_id]
-                    found.append(Problem(path, f"no job {quote(need)}", closest(need, others)))
-                elif need in needs[:index]:
-                    found.append(Problem(path, f"{quote(need)} is listed twice"))
+                    yield Problem(
+                        path, f"no job {quote(need)}", closest(need, (each for each in known if each != job_id))
+                    )
+                elif need in seen:
+                    yield Problem(path, f"{quote(need)} is listed twice")
+                seen.add(need)
         if job.needs and job.requires:
             said = "write needs or requires, not both: they are the same"
-            found.append(Problem(("spec", "jobs", job_id, "requires"), said))
-    return found
+            yield Problem(("spec", "jobs", job_id, "requires"), said)
 
 
 def _cycles(graph: Graph) -> list[tuple[JobId, ...]]:
     """Find cycles, no job in two of them, each starting at its job that is written first. Linear, not recursive."""
     found: list[tuple[JobId, ...]] = []
     done: set[JobId] = set()
+    in_cycle: set[JobId] = set()
     for start in graph:
         path: list[JobId] = []
         on_path: dict[JobId, int] = {}
@@ -80,8 +81,9 @@ def _cycles(graph: Graph) -> list[tuple[JobId, ...]]:
                 path.pop()
             elif need in on_path:
                 cycle = path[on_path[need] :]
-                if not any(each in earlier for earlier in found for each in cycle):
+                if not any(each in in_cycle for each in cycle):
                     found.append(_from_first(cycle, graph))
+                    in_cycle.update(cycle)
             else:
                 stack.append((need, iter(graph[need])))
                 on_path[need] = len(path)

@@ -24,21 +24,20 @@ _TAKEN = (
 )
 
 
-def check(spec: WorkflowSpec, document: Mapping[str, Any]) -> list[Problem]:
+def check(spec: WorkflowSpec, document: Mapping[str, Any]) -> Iterator[Problem]:
     """Find what is wrong inside of jobs. `document` tells what stood there before parts were left out."""
-    found = [*_env(spec.env, ("spec", "env"))]
+    yield from _env(spec.env, ("spec", "env"))
     seen: dict[str, str] = {}
     for job_id, job in spec.jobs.items():
         at: Path = ("spec", "jobs", job_id)
         twin = seen.setdefault(job_id.casefold(), job_id)
         if twin != job_id:
-            found.append(Problem(at, f"duplicate id: {quote(twin)} differs only in case"))
-        found += _content(job, at, document["jobs"].get(job_id) or {})
+            yield Problem(at, f"duplicate id: {quote(twin)} differs only in case")
+        yield from _content(job, at, document["jobs"].get(job_id) or {})
         if job.image is None and spec.defaults.image is None and job.check is None:
-            found.append(Problem(at, "has no image; set image here, or for all jobs in spec.defaults.image"))
-        found += _env(job.env, (*at, "env"))
-        found += _steps(job, at)
-    return found
+            yield Problem(at, "has no image; set image here, or for all jobs in spec.defaults.image")
+        yield from _env(job.env, (*at, "env"))
+        yield from _steps(job, at)
 
 
 def _content(job: Job, at: Path, written: Mapping[str, Any]) -> Iterator[Problem]:

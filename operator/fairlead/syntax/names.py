@@ -39,19 +39,18 @@ class _Scope:
     env: Mapping[str, object] | None = None
 
 
-def check(spec: WorkflowSpec) -> list[Problem]:
+def check(spec: WorkflowSpec) -> Iterator[Problem]:
     """Find the expressions that don't parse, and those that name what isn't there."""
     overall = _Scope(spec, ("workflow", "inputs"))
-    found = [*_env(spec.env, overall, ("spec", "env"))]
+    yield from _env(spec.env, overall, ("spec", "env"))
     for name in ("image", "shell", "working_directory"):
         text = getattr(spec.defaults, name)
         alias = str(type(spec.defaults).model_fields[name].alias)
-        found += _text(text, overall, ("spec", "defaults", alias))
+        yield from _text(text, overall, ("spec", "defaults", alias))
     for output, text in spec.outputs.items():
-        found += _text(text, _Scope(spec, ("workflow", "inputs", "jobs")), ("spec", "outputs", output))
+        yield from _text(text, _Scope(spec, ("workflow", "inputs", "jobs")), ("spec", "outputs", output))
     for job_id, job in spec.jobs.items():
-        found += _job(spec, job, ("spec", "jobs", job_id))
-    return found
+        yield from _job(spec, job, ("spec", "jobs", job_id))
 
 
 def _job(spec: WorkflowSpec, job: Job, at: Path) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from fairlead.model.problem import Path, Problem, closest, quote
+from fairlead.model.problem import MOST_PROBLEMS, Path, Problem, closest, quote
 from fairlead.model.spec import UNION_TAGS, WorkflowSpec
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def check_shape(document: Mapping[str, object]) -> tuple[WorkflowSpec | None, li
         except ValidationError as error:
             # What shows up only after a repair is of the repair's making.
             details = error.errors(include_url=False, include_context=True)
-            problems = problems or [_problem(each) for each in details]
+            problems = problems or [_problem(each) for each in details[:MOST_PROBLEMS]]
             for each in details:
                 _repair(rest, each)
     return None, problems

@@ -43,15 +43,15 @@ _JOB = frozenset(
 _STEP = frozenset({"if_", "timeout", "continue_on_error"})
 
 
-def check(spec: WorkflowSpec) -> list[Problem]:
+def check(spec: WorkflowSpec) -> Iterator[Problem]:
     """Find the fields that are set and not supported yet."""
-    found = [*_of(spec, _WORKFLOW, ("spec",)), *_of(spec.defaults, _DEFAULTS, ("spec", "defaults"))]
+    yield from _of(spec, _WORKFLOW, ("spec",))
+    yield from _of(spec.defaults, _DEFAULTS, ("spec", "defaults"))
     for job_id, job in spec.jobs.items():
         at: Path = ("spec", "jobs", job_id)
-        found += _of(job, _JOB, at)
+        yield from _of(job, _JOB, at)
         for index, step in enumerate(job.steps):
-            found += _of(step, _STEP, (*at, "steps", index))
-    return found
+            yield from _of(step, _STEP, (*at, "steps", index))
 
 
 def _of(part: Model, fields: frozenset[str], at: Path) -> Iterator[Problem]:

@@ -89,9 +89,9 @@ class Client:
     async def watch(
         self, path: str, resource: str, version: str, selector: str = ""
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """Follow a collection from a version on: (ADDED | MODIFIED | DELETED | BOOKMARK, object) until it closes or
-        is silent for too long.
+        """Follow a collection from a version on: (ADDED | MODIFIED | DELETED | BOOKMARK, object).
 
+        Ends when the server closes it, or is silent for too long.
         Raises ExpiredError when it has to be listed again, UnreachableError when the connection breaks.
         """
         query = f"?watch=1&allowWatchBookmarks=true&timeoutSeconds={_WATCH_SECONDS}&resourceVersion={version}"

@@ -76,4 +76,4 @@ def _steps(job: Job, at: Path) -> Iterator[Problem]:
 def _env(env: Env, at: Path) -> Iterator[Problem]:
     for name in env:
         if name.upper().startswith(_TAKEN):
-            yield Problem((*at, name), "names that start with FAIRLEAD_, and GITHUB_'s files, are set by the engine")
+            yield Problem((*at, name), "names that start with FAIRLEAD_ or _f_, and those of GITHUB_'s files, are the engine's own")

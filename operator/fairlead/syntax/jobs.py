@@ -21,6 +21,7 @@ _TAKEN = (
     "GITHUB_PATH",
     "GITHUB_STEP_SUMMARY",
     "GITHUB_WORKSPACE",
+    "_F_",
 )
 
 
@@ -76,4 +77,7 @@ def _steps(job: Job, at: Path) -> Iterator[Problem]:
 def _env(env: Env, at: Path) -> Iterator[Problem]:
     for name in env:
         if name.upper().startswith(_TAKEN):
-            yield Problem((*at, name), "names that start with FAIRLEAD_ or _f_, and those of GITHUB_'s files, are the engine's own")
+            yield Problem(
+                (*at, name),
+                "names that start with FAIRLEAD_ or _f_, and those of GITHUB_'s files, are the engine's own",
+            )

@@ -19,7 +19,7 @@ ENDED = frozenset({"Succeeded", "Partial", "Failed", "Cancelled", "Invalid"})
 
 def manifest(name: str, spec: str | Json) -> str:
     """Write a Workflow around its spec, which is YAML text or a document."""
-    text = dedent(spec) if isinstance(spec, str) else json.dumps(spec)
+    text = dedent(spec) if isinstance(spec, str) else json.dumps(spec, ensure_ascii=False)
     head = f"apiVersion: fairlead.dev/v1alpha1\nkind: Workflow\nmetadata:\n  name: {name}\nspec:\n"
     return head + indent(text.strip("\n"), "  ")
 

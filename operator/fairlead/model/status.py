@@ -150,7 +150,11 @@ class WorkflowStatus(Model):
 
     def to_json(self) -> dict[str, Any]:
         """Give the document that stands in the resource: camelCase, without what is empty."""
-        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        document = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        for job_id, state in self.jobs.items():
+            # A job that waits has a phase to show, too, though it is the default.
+            document["jobs"][job_id] = {"phase": str(state.phase), **document["jobs"][job_id]}
+        return document
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any] | None) -> WorkflowStatus:

@@ -34,6 +34,8 @@ _PULL_TROUBLE = frozenset(
 )
 _CONFIG_TROUBLE = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _DEADLINE = "DeadlineExceeded"
+_KILLED = 137
+_STARVED = "ran out of memory; raise resources.limits.memory or use less"
 _NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 
 
@@ -100,13 +102,13 @@ def _terminated(container: ContainerTerminated, pod: Pod, job: JobPlan) -> Ended
     """Give the outcome of a main container that has ended; None where the Job controller has to say what follows."""
     report, times = container.report, (container.started_at, container.finished_at)
     if report is not None and report.exit_code is not None:
-        return _reported(report, job, times)
+        starved = container.reason == "OOMKilled" and report.exit_code == _KILLED
+        return _reported(report, job, times, starved=starved)
     if pod.taken:
         return None
     match container.reason:
         case "OOMKilled":
-            said = "ran out of memory; raise resources.limits.memory or use less"
-            return Ended(Reason.OUT_OF_MEMORY, said, container.exit_code, *times, report)
+            return Ended(Reason.OUT_OF_MEMORY, _STARVED, container.exit_code, *times, report)
         case reason if reason in _NOT_STARTED:
             return Ended(Reason.START_FAILED, _start_trouble(container.message, job), container.exit_code)
         case _:
@@ -114,18 +116,19 @@ def _terminated(container: ContainerTerminated, pod: Pod, job: JobPlan) -> Ended
             return Ended(Reason.STEP_FAILED, said, container.exit_code, *times, report)
 
 
-def _reported(report: Report, job: JobPlan, times: tuple[datetime | None, datetime | None]) -> Ended:
+def _reported(report: Report, job: JobPlan, times: tuple[datetime | None, datetime | None], *, starved: bool) -> Ended:
     if report.timed_out:
         return Ended(Reason.TIMED_OUT, f"timed out after {format_duration(job.timeout)}", TIMED_OUT, *times, report)
     if report.exit_code == 0:
         return Ended(None, None, 0, *times, report)
+    went = _STARVED if starved else f"failed with exit code {report.exit_code}"
     if report.error is not None:
         said = report.error
     elif report.failed_step is not None and report.failed_step < len(job.steps):
-        said = f'step "{job.steps[report.failed_step].label}" failed with exit code {report.exit_code}'
+        said = f'step "{job.steps[report.failed_step].label}" {went}'
     else:
-        said = f"failed with exit code {report.exit_code}"
-    return Ended(Reason.STEP_FAILED, said, report.exit_code, *times, report)
+        said = went
+    return Ended(Reason.OUT_OF_MEMORY if starved else Reason.STEP_FAILED, said, report.exit_code, *times, report)
 
 
 def _given_up(attempt: KubernetesJob, job: JobPlan) -> Ended | Lost:

@@ -104,9 +104,27 @@ def plan(
         status = resource.status
     else:
         outputs, trouble = _outputs(run)
-        status = summarize(workflow, current, resource, run.states, outputs, trouble, now, cancelled=run.cancelled)
+        status = summarize(
+            workflow,
+            current,
+            resource,
+            run.states,
+            outputs,
+            trouble,
+            now,
+            cancelled=run.cancelled,
+            note=_misdirected_cancel(resource, current.run),
+        )
     actions = (*run.actions, *_sweep(resource, observed, current, superfluous))
     return Decision(actions, status, min(run.looks, default=None))
+
+
+def _misdirected_cancel(resource: Resource, run: RunNumber) -> str | None:
+    """Say so when somebody tries to cancel without naming a run; a number that has passed is an old request."""
+    asked = resource.annotations.get(CANCEL, "").strip()
+    if not asked or asked.isdecimal():
+        return None
+    return f"{CANCEL} is {quote(asked)}, which names no run; to cancel this one, set it to {run}"
 
 
 def _invalid(

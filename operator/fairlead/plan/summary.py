@@ -40,7 +40,8 @@ def begin(resource: Resource, now: datetime, *, invalid: bool) -> Current:
     """
     recorded = resource.status
     if recorded.observed_generation == resource.generation and (invalid or recorded.phase is not WorkflowPhase.INVALID):
-        return Current(recorded.run or RunNumber(1), recorded.started_at or now, recorded.jobs, recorded.history)
+        run = RunNumber(recorded.run or (0 if invalid else 1))
+        return Current(run, recorded.started_at or now, recorded.jobs, recorded.history)
     history = recorded.history
     if recorded.run is not None and recorded.phase not in (None, WorkflowPhase.INVALID):
         history = (_remember(recorded, resource, now), *history)
@@ -71,10 +72,15 @@ def summarize(
     now: datetime,
     *,
     cancelled: bool,
+    note: str | None = None,
 ) -> WorkflowStatus:
-    """Sum a run up from its jobs. `trouble`: what is wrong with the workflow's outputs, once all have ended."""
+    """Sum a run up from its jobs.
+
+    `trouble`: what is wrong with the workflow's outputs, once all have ended. `note`: what its owner should know
+    while it runs.
+    """
     phase = _phase(jobs, trouble, cancelled=cancelled)
-    message = trouble or _message(phase, jobs)
+    message = trouble or (note if note and not phase.ended else _message(phase, jobs))
     recorded = resource.status
     finished = None
     if phase.ended:

@@ -26,8 +26,10 @@ def parse_spec(document: Mapping[str, object]) -> Workflow:
     spec, problems = check_shape(document)
     if spec is not None:
         checks = (unsupported.check(spec), jobs.check(spec, document), graph.check(spec, document), names.check(spec))
+        # What stands in for a part in error says nothing more about it.
+        wrong = {problem.path for problem in problems}
         for found in checks:
-            problems += islice(found, MOST_PROBLEMS)
+            problems += islice((problem for problem in found if problem.path not in wrong), MOST_PROBLEMS)
     if problems or spec is None:
         raise InvalidWorkflowError(_in_document_order(problems, document))
     return compile_workflow(spec)

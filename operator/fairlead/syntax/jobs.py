@@ -9,7 +9,7 @@ from fairlead.model.problem import Path, Problem, quote
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from fairlead.model.spec import Env, Job, WorkflowSpec
+    from fairlead.model.spec import Defaults, Env, Job, WorkflowSpec
 
 MOST_SCRIPT_BYTES = 100 * 1024
 """What a job's scripts may take together: they travel in one argument, and Linux takes 128 KiB there."""
@@ -34,11 +34,17 @@ def check(spec: WorkflowSpec, document: Mapping[str, Any]) -> Iterator[Problem]:
         twin = seen.setdefault(job_id.casefold(), job_id)
         if twin != job_id:
             yield Problem(at, f"duplicate id: {quote(twin)} differs only in case")
-        yield from _content(job, at, document["jobs"].get(job_id) or {})
-        if job.image is None and spec.defaults.image is None and job.check is None:
+        written = document["jobs"].get(job_id) or {}
+        yield from _content(job, at, written)
+        if not (job.check or _has_image(job, written) or _has_image(spec.defaults, document.get("defaults"))):
             yield Problem(at, "has no image; set image here, or for all jobs in spec.defaults.image")
         yield from _env(job.env, (*at, "env"))
         yield from _steps(job, at)
+
+
+def _has_image(part: Job | Defaults, written: object) -> bool:
+    # One of a wrong shape was reported as such already.
+    return part.image is not None or (isinstance(written, dict) and written.get("image") is not None)
 
 
 def _content(job: Job, at: Path, written: Mapping[str, Any]) -> Iterator[Problem]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _MOST_ROUNDS = 4
+_MOST_DEPTH = 64
+"""Levels below a field of the spec: far more than a Pod's template has, far fewer than Python's stack."""
 _PLACEHOLDER = "placeholder"
 _KEY = "[key]"
 _WORDS = {
@@ -40,18 +42,29 @@ _WORDS = {
 
 def check_shape(document: Mapping[str, object]) -> tuple[WorkflowSpec | None, list[Problem]]:
     """Read a spec; beside the problems, give what is left of it without the parts in error, if anything is."""
+    deep = [Problem(("spec", name), "is nested too deeply") for name, value in document.items() if _too_deep(value)]
+    if deep:
+        return None, deep
     problems: list[Problem] = []
     rest: Any = deepcopy(dict(document))
-    for _ in range(_MOST_ROUNDS):
+    for turn in range(_MOST_ROUNDS):
         try:
-            return WorkflowSpec.model_validate(rest), problems
+            return WorkflowSpec.model_validate(rest, by_alias=True, by_name=False), problems
         except ValidationError as error:
             # What shows up only after a repair is of the repair's making.
             details = error.errors(include_url=False, include_context=True)
             problems = problems or [_problem(each) for each in details[:MOST_PROBLEMS]]
-            for each in details:
-                _repair(rest, each)
+            for each in reversed(details):
+                _repair(rest, each, again=turn > 0)
     return None, problems
+
+
+def _too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(_MOST_DEPTH):
+        insides = (part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list))
+        level = [each for inside in insides for each in inside]
+    return bool(level)
 
 
 def _problem(error: ErrorDetails) -> Problem:
@@ -109,7 +122,7 @@ def _bare(annotation: Any) -> Any:  # noqa: ANN401  as above
             return annotation
 
 
-def _repair(rest: Any, error: ErrorDetails) -> None:  # noqa: ANN401  a JSON document
+def _repair(rest: Any, error: ErrorDetails, *, again: bool) -> None:  # noqa: ANN401  a JSON document
     loc = [part for part in error["loc"] if part not in UNION_TAGS]
     if loc and loc[-1] == _KEY:
         loc.pop()
@@ -127,4 +140,8 @@ def _repair(rest: Any, error: ErrorDetails) -> None:  # noqa: ANN401  a JSON doc
     elif isinstance(at, dict):
         at.pop(last, None)
     elif isinstance(at, list) and isinstance(last, int) and last < len(at):
+        if again:
+            del at[last]
+            return
+        # The others keep their indexes, and so their places in what is said of them.
         at[last] = {"run": _PLACEHOLDER} if "steps" in parents else _PLACEHOLDER

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from fairlead.model.ids import JobId, StepId
+from fairlead.model.spec import DEFAULT_TIMEOUT, EnvReference, KeyRef, Resources
+from fairlead.model.workflow import JobPlan, StepPlan, Workflow
+from fairlead.syntax import parse_spec
+from tests.builders import a_spec, chain
+
+SECRET = EnvReference(secret_key_ref=KeyRef(name="ci", key="token"))
+
+
+def test_whole_spec() -> None:
+    """Short forms are expanded, defaults applied, inner variables laid over outer ones, jobs in order."""
+    workflow = parse_spec(
+        {
+            "inputs": {"who": "world", "times": 3, "loud": True},
+            "env": {"A": "workflow", "B": "workflow", "N": 1.0, "T": True},
+            "defaults": {"image": "python:3.13", "shell": "bash", "workingDirectory": "src", "timeout": "10m"},
+            "historyLimit": 3,
+            "outputs": {"v": "${{ jobs.build.outputs.v }}"},
+            "jobs": {
+                "test": {
+                    "name": "Unit tests",
+                    "requires": "build",
+                    "image": "alpine",
+                    "shell": "sh",
+                    "commands": ["\n\n  pip install\n", "x" * 100],
+                    "timeout": 60,
+                },
+                "build": {
+                    "env": {"B": "job", "TOKEN": {"secretKeyRef": {"name": "ci", "key": "token"}}},
+                    "steps": [
+                        {
+                            "id": "v",
+                            "name": "Version",
+                            "run": "make",
+                            "shell": "python",
+                            "workingDirectory": "a",
+                            "env": {"C": 1.5},
+                        }
+                    ],
+                    "outputs": {"v": "${{ steps.v.outputs.v }}"},
+                    "resources": {"requests": {"cpu": 2, "memory": "1Gi"}},
+                },
+            },
+        }
+    )
+    env = {"A": "workflow", "B": "workflow", "N": "1", "T": "true"}
+    build = JobPlan(
+        id=JobId("build"),
+        label="build",
+        needs=(),
+        image="python:3.13",
+        env={**env, "B": "job", "TOKEN": SECRET},
+        steps=(StepPlan("Version", "make", StepId("v"), "python", "a", {"C": "1.5"}),),
+        outputs={"v": "${{ steps.v.outputs.v }}"},
+        resources=Resources(requests={"cpu": "2", "memory": "1Gi"}),
+        timeout=600,
+    )
+    test = JobPlan(
+        id=JobId("test"),
+        label="Unit tests",
+        needs=(JobId("build"),),
+        image="alpine",
+        env=env,
+        steps=(
+            StepPlan("pip install", "\n\n  pip install\n", None, "sh", "src", {}),
+            StepPlan("x" * 79 + "…", "x" * 100, None, "sh", "src", {}),
+        ),
+        outputs={},
+        resources=None,
+        timeout=60,
+    )
+    assert (workflow, list(workflow.jobs)) == (
+        Workflow(
+            jobs={build.id: build, test.id: test},
+            inputs={"who": "world", "times": 3, "loud": True},
+            outputs={"v": "${{ jobs.build.outputs.v }}"},
+            history_limit=3,
+        ),
+        ["build", "test"],
+    )
+
+
+def test_least() -> None:
+    """A job that says nothing has six hours and the workspace."""
+    job = a_spec().job("build", commands=["make"]).workflow().jobs[JobId("build")]
+    assert (job.timeout, job.steps) == (DEFAULT_TIMEOUT, (StepPlan("make", "make", None, None, None, {}),))
+
+
+def test_order_of_equals() -> None:
+    """Jobs that don't wait for each other stay as they are written."""
+    spec = a_spec().job("z").job("b", "z").job("a", "z").job("c", "a", "b")
+    assert list(spec.workflow().jobs) == ["z", "b", "a", "c"]
+
+
+def test_long_chain() -> None:
+    """A chain as long as a workflow may be is no deeper for the program than a short one."""
+    spec = chain()
+    jobs = {"j0": {"commands": ["a"]}} | {f"j{n}": {"commands": ["a"], "needs": [f"j{n - 1}"]} for n in range(1, 5000)}
+    workflow = parse_spec({**spec.document(), "jobs": dict(reversed(jobs.items()))})
+    assert list(workflow.jobs) == list(jobs)

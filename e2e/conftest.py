@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import secrets
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,14 +11,14 @@ from e2e.support.forge import Forge, open_forge
 from e2e.support.harness import Harness
 from e2e.support.installation import Installation, operator_image
 from e2e.support.kubectl import Kubectl
-from e2e.support.sandbox import Sandbox
-from e2e.support.waiting import wait_for
+from e2e.support.sandbox import Sandbox, open_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-GRACE = 10
-"""Seconds that an image or a Secret may be missing: short, as tests wait for it."""
+GRACE = 20
+"""Seconds that an image or a Secret may be missing: short, as tests wait for it, but longer than the kubelet takes
+to look again (10 to 15)."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -88,14 +85,14 @@ def audit(harness: Harness, installation: Installation, session_start: int) -> A
 @pytest.fixture
 def sandbox(request: pytest.FixtureRequest, installation: Installation) -> Iterator[Sandbox]:
     """Have a namespace of one's own in which Pods can be made."""
-    with _namespace(request, installation.kubectl) as sandbox:
+    with open_sandbox(installation.kubectl, request.node.name) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def unchecked_sandbox(request: pytest.FixtureRequest, installation: Installation) -> Iterator[Sandbox]:
     """Have a namespace that the admission webhook leaves alone."""
-    with _namespace(request, installation.kubectl, "fairlead.dev/admission=disabled") as sandbox:
+    with open_sandbox(installation.kubectl, request.node.name, "fairlead.dev/admission=disabled") as sandbox:
         yield sandbox
 
 
@@ -103,21 +100,3 @@ def unchecked_sandbox(request: pytest.FixtureRequest, installation: Installation
 def forge(harness: Harness, kubectl: Kubectl) -> Forge:
     """Have this checkout and its wheels served inside the cluster."""
     return open_forge(kubectl, harness.settings.cache)
-
-
-@contextmanager
-def _namespace(request: pytest.FixtureRequest, kubectl: Kubectl, *labels: str) -> Iterator[Sandbox]:
-    """Make a namespace; it is deleted without waiting."""
-    node: pytest.Item = request.node
-    slug = re.sub(r"[^a-z0-9]+", "-", node.name.removeprefix("test_").lower())
-    name = f"e2e-{slug[:45].strip('-')}-{secrets.token_hex(3)}"
-    kubectl.run("create", "namespace", name)
-    inside = kubectl.within(name)
-    try:
-        if labels:
-            kubectl.run("label", "namespace", name, *labels)
-        # Until it is there, no Pod is admitted, and the Job controller would pause between its tries.
-        wait_for("the default service account", lambda: inside.get("serviceaccount", "default"))
-        yield Sandbox(inside)
-    finally:
-        kubectl.run("delete", "namespace", name, "--wait=false")

@@ -6,33 +6,77 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from e2e.support.sandbox import open_sandbox
 from e2e.support.waiting import wait_for
+from e2e.testcluster.images import archive
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from e2e.support.harness import Harness
+    from e2e.support.installation import Installation
     from e2e.support.sandbox import Sandbox
 
+MISSING = "registry.invalid/nobody/nothing:1"
+SHELL_LESS = "fairlead/shell-less:1"
 
-def test_an_image_that_cant_be_pulled(sandbox: Sandbox) -> None:
+
+@pytest.fixture(scope="module")
+def patience(installation: Installation) -> Iterator[Sandbox]:
+    """Have those that wait out the operator's grace wait at the same time: pull, secret and late."""
+    with open_sandbox(installation.kubectl, "patience") as sandbox:
+        pull = f"""
+            jobs:
+              one: {{image: '{MISSING}', commands: ["true"]}}
+              two: {{needs: one, image: 'busybox:1.35', commands: ["true"]}}
+            """
+        needy = """
+            env: {TOKEN: {secretKeyRef: {name: NAME, key: token}}}
+            jobs:
+              one: {image: 'busybox:1.35', commands: ['test "$TOKEN" = x']}
+            """
+        sandbox.apply("pull", pull)
+        sandbox.apply("secret", needy.replace("NAME", "nowhere"))
+        sandbox.apply("late", needy.replace("NAME", "late"))
+        for name in ("pull", "secret", "late"):
+            sandbox.wait_until(name, "a message", lambda s: s.get("jobs", {}).get("one", {}).get("message"))
+        sandbox.kubectl.run("create", "secret", "generic", "late", "--from-literal=token=x")
+        yield sandbox
+
+
+def test_an_image_that_cant_be_pulled(patience: Sandbox) -> None:
     """First a message while it is tried again, then ImagePullFailed, and its Kubernetes Job is gone."""
-    sandbox.apply(
-        "pull",
-        """
-        jobs:
-          one: {image: 'registry.invalid/nobody/nothing:1', commands: ["true"]}
-          two: {needs: one, image: 'busybox:1.35', commands: ["true"]}
-        """,
-    )
-    waiting = sandbox.wait_until("pull", "a message", lambda s: s.get("jobs", {}).get("one", {}).get("message"))
-    assert (waiting["phase"], waiting["jobs"]["one"]["phase"]) == ("Running", "Queued")
-    assert "registry.invalid" in waiting["message"]
-    status = sandbox.wait("pull", "Failed")
+    status = patience.wait("pull", "Failed")
     one = status["jobs"]["one"]
     assert (one["phase"], one["reason"], one["attempt"]) == ("Failed", "ImagePullFailed", 1)
-    assert "registry.invalid/nobody/nothing:1" in one["message"]
+    assert MISSING in one["message"]
     assert status["jobs"]["two"]["phase"] == "Skipped"
-    wait_for("its Kubernetes Job to be gone", lambda: not sandbox.jobs("pull") and not sandbox.pods("pull"), seconds=45)
-    assert [reason for _, reason, _ in sandbox.events("pull")] == ["JobWaiting", "JobFailed", "Failed"]
+    events = patience.events("pull")
+    assert [reason for _, reason, _ in events] == ["JobWaiting", "JobFailed", "Failed"]
+    assert all(MISSING in said for _, _, said in events)
+    wait_for("its Kubernetes Job to be gone", lambda: not [*patience.jobs("pull"), *patience.pods("pull")], seconds=45)
+
+
+def test_a_secret_that_isnt_there(patience: Sandbox) -> None:
+    """A missing Secret is told as waiting, then as Misconfigured, with its name."""
+    one = patience.wait("secret", "Failed")["jobs"]["one"]
+    said = 'CreateContainerConfigError: secret "nowhere" not found'
+    assert (one["reason"], one["message"]) == ("Misconfigured", said)
+    assert patience.events("secret") == [
+        ("Warning", "JobWaiting", f'job "one": {said}'),
+        ("Warning", "JobFailed", f'job "one": {said}'),
+        ("Warning", "Failed", f'run 1: job "one": {said}'),
+    ]
+    wait_for("its Kubernetes Job to be gone", lambda: not patience.jobs("secret"), seconds=45)
+
+
+def test_a_secret_that_comes_late(patience: Sandbox) -> None:
+    """What is missing may still come: the job then starts, and nothing of the trouble is left in the status."""
+    status = patience.wait("late")
+    one = status["jobs"]["one"]
+    assert (one["attempt"], one.get("reason"), one.get("message")) == (1, None, None)
+    assert status["message"] == "1 job succeeded"
 
 
 def test_an_image_whose_name_is_none(sandbox: Sandbox) -> None:
@@ -43,52 +87,23 @@ def test_an_image_whose_name_is_none(sandbox: Sandbox) -> None:
     assert one["message"].startswith("not an image's name: ")
 
 
-def test_a_secret_that_isnt_there(sandbox: Sandbox) -> None:
-    """A missing Secret is told as waiting, then as Misconfigured, with its name."""
-    sandbox.apply(
-        "secret",
-        """
-        defaults: {image: busybox:1.35}
-        jobs:
-          name: {env: {A: {secretKeyRef: {name: nowhere, key: token}}}, commands: ["true"]}
-        """,
-    )
-    waiting = sandbox.wait_until("secret", "a message", lambda s: s.get("jobs", {}).get("name", {}).get("message"))
-    assert 'secret "nowhere" not found' in waiting["message"]
-    status = sandbox.wait("secret", "Failed")
-    job = status["jobs"]["name"]
-    assert (job["reason"], job["message"]) == (
-        "Misconfigured",
-        'CreateContainerConfigError: secret "nowhere" not found',
-    )
-    wait_for("its Kubernetes Job to be gone", lambda: not sandbox.jobs("secret"), seconds=45)
+@pytest.fixture
+def shell_less(harness: Harness, installation: Installation, tmp_path: Path) -> str:  # noqa: ARG001  a cluster that is up
+    """Have an image in the cluster that has nothing in it but a text."""
+    root, tar = tmp_path / "root", tmp_path / "image.tar"
+    root.mkdir()
+    (root / "README").write_text("There is no shell here.\n")
+    archive.write(root, SHELL_LESS, archive.Configuration(command=["/README"]), tar)
+    harness.cluster("load-image", str(tar))
+    return SHELL_LESS
 
 
-def test_a_secret_that_comes_late(sandbox: Sandbox) -> None:
-    """What is missing may still come: the job then starts, and nothing of the trouble is left."""
-    sandbox.apply(
-        "late",
-        """
-        jobs:
-          one: {image: 'busybox:1.35', env: {A: {secretKeyRef: {name: late, key: token}}}, commands: ['test "$A" = x']}
-        """,
-    )
-    sandbox.wait_until("late", "a message", lambda s: s.get("jobs", {}).get("one", {}).get("message"))
-    sandbox.kubectl.run("create", "secret", "generic", "late", "--from-literal=token=x")
-    one = sandbox.wait("late")["jobs"]["one"]
-    assert (one["attempt"], one.get("message")) == (1, None)
-
-
-def test_an_image_without_a_shell(harness: Harness, sandbox: Sandbox) -> None:
-    """An image without /bin/sh is told as such."""
-    if not harness.ours:
-        pytest.skip("takes the pause image of our own cluster")
-    status = sandbox.run("shell", "{jobs: {one: {image: 'localhost/pause:1', commands: ['true']}}}", "Failed")
-    one = status["jobs"]["one"]
-    assert one["reason"] == "StartFailed"
-    assert (
-        one["message"] == "the image localhost/pause:1 has no /bin/sh, which the steps need; use an image with a shell"
-    )
+def test_an_image_without_a_shell(shell_less: str, sandbox: Sandbox) -> None:
+    """An image without /bin/sh fails at once, and the message says what it lacks."""
+    job = {"image": shell_less, "commands": ["true"]}
+    one = sandbox.run("shell", {"jobs": {"one": job}}, "Failed", seconds=30)["jobs"]["one"]
+    said = f"the image {shell_less} has no /bin/sh, which the steps need; use an image with a shell"
+    assert (one["reason"], one["message"]) == ("StartFailed", said)
 
 
 def test_a_pod_that_fits_nowhere(sandbox: Sandbox) -> None:

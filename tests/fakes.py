@@ -19,7 +19,15 @@ from fairlead.engine.errors import ConflictError, GoneError, RefusedError, Unava
 from fairlead.engine.store import JobRecord, PodRecord, WorkflowRecord
 from fairlead.model.ids import Uid, WorkflowKey
 from fairlead.model.status import WorkflowStatus
-from fairlead.plan import ContainerRunning, ContainerTerminated, JobFailure, KubernetesJob, Pod, Resource
+from fairlead.plan import (
+    ContainerRunning,
+    ContainerTerminated,
+    ContainerWaiting,
+    JobFailure,
+    KubernetesJob,
+    Pod,
+    Resource,
+)
 from tests.builders import KEY, NOW, at, reported
 
 if TYPE_CHECKING:
@@ -239,6 +247,11 @@ class World:
         self._set_pod(namespace, name, container=done)
         failure = JobFailure("BackoffLimitExceeded") if code else None
         self._set_job(namespace, name, complete=not code, failure=failure)
+
+    def wait_for_image(self, name: str, namespace: str = KEY.namespace) -> None:
+        """Let a Job's Pod find no image."""
+        waiting = ContainerWaiting("ImagePullBackOff", "no such image")
+        self._set_pod(namespace, name, container=waiting, scheduled_at=self.now())
 
     def lose_pod(self, name: str, namespace: str = KEY.namespace) -> None:
         """Take a Job's Pod away, as a deletion does; the Job controller gives the Job up."""

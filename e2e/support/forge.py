@@ -137,7 +137,7 @@ def _wheels(cache: Path) -> Path:
     if not folder.is_dir():
         temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
         try:
-            pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
+            pip = [_python_with_pip(), "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
             exactly = ["--require-hashes", "--no-deps", "--only-binary=:all:", "--python-version", _TARGET_PYTHON]
             _output([*pip, *exactly, "--requirement", str(LOCK), "--dest", str(temporary)], os.environ)
             temporary.rename(folder)
@@ -146,10 +146,19 @@ def _wheels(cache: Path) -> Path:
     return folder
 
 
+def _python_with_pip() -> str:
+    """Prefer the project's own environment: the machine's Python may lack pip."""
+    own = REPOSITORY / ".venv" / "bin" / "python"
+    return str(own) if own.exists() else sys.executable
+
+
 def _output(command: list[str], environment: Mapping[str, str]) -> str:
-    done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    try:
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError as missing:
+        raise ForgeError(f"{command[0]} is not installed") from missing
     if done.returncode != 0:
         raise ForgeError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr.strip()}")
     return done.stdout

@@ -17,19 +17,23 @@ if TYPE_CHECKING:
 
 
 class HarnessError(Exception):
-    """`e2e/cluster` couldn't do what was asked; the message is what it said."""
+    """`e2e/cluster` couldn't do what was asked; the message is what it said, unless it said it aloud."""
 
 
 @dataclass(frozen=True, slots=True)
 class Harness:
-    """`e2e/cluster`, for the settings of this process's environment."""
+    """`e2e/cluster`, for the settings of this process's environment.
+
+    `aloud`: let the user read along what takes minutes the first time.
+    """
 
     settings: Settings
+    aloud: bool = False
 
     @classmethod
-    def of_this_process(cls) -> Harness:
+    def of_this_process(cls, *, aloud: bool = False) -> Harness:
         """Read the environment."""
-        return cls(Settings.from_environment(os.environ))
+        return cls(Settings.from_environment(os.environ), aloud)
 
     @property
     def ours(self) -> bool:
@@ -44,9 +48,16 @@ class Harness:
     def cluster(self, *arguments: str) -> str:
         """Run one of its commands, as `up` or `operator-image`, and give its output. Raises HarnessError."""
         command = [sys.executable, str(REPOSITORY / "e2e" / "cluster"), *arguments]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=None if self.aloud else subprocess.PIPE,
+            text=True,
+            check=False,
+        )
         if done.returncode != 0:
-            raise HarnessError(f"e2e/cluster {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
+            raise HarnessError(f"e2e/cluster {' '.join(arguments)} failed\n{done.stdout}{done.stderr or ''}".rstrip())
         return done.stdout
 
     def environment(self) -> Mapping[str, str]:

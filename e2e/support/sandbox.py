@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import secrets
+from contextlib import contextmanager
 from dataclasses import dataclass
 from textwrap import dedent, indent
 from typing import TYPE_CHECKING
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING
 from e2e.support.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from e2e.support.kubectl import Json, Kubectl
 
@@ -22,6 +25,23 @@ def manifest(name: str, spec: str | Json) -> str:
     text = dedent(spec) if isinstance(spec, str) else json.dumps(spec, ensure_ascii=False)
     head = f"apiVersion: fairlead.dev/v1alpha1\nkind: Workflow\nmetadata:\n  name: {name}\nspec:\n"
     return head + indent(text.strip("\n"), "  ")
+
+
+@contextmanager
+def open_sandbox(kubectl: Kubectl, test: str, *labels: str) -> Iterator[Sandbox]:
+    """Make a namespace, named after a test, in which Pods can be made; it is deleted without waiting."""
+    slug = re.sub(r"[^a-z0-9]+", "-", test.removeprefix("test_").lower())
+    name = f"e2e-{slug[:45].strip('-')}-{secrets.token_hex(3)}"
+    kubectl.run("create", "namespace", name)
+    inside = kubectl.within(name)
+    try:
+        if labels:
+            kubectl.run("label", "namespace", name, *labels)
+        # Until it is there, no Pod is admitted, and the Job controller would pause between its tries.
+        wait_for("the default service account", lambda: inside.get("serviceaccount", "default"))
+        yield Sandbox(inside)
+    finally:
+        kubectl.run("delete", "namespace", name, "--wait=false")
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,7 +196,7 @@ class Engine:
 
 
 def _urgent(before: WorkflowStatus, after: WorkflowStatus) -> bool:
-    """Whether somebody waits for this change: something ended, or the run as a whole has changed."""
+    """Whether somebody waits for this change: something ended or was restarted, or the run as a whole has changed."""
     if (before.observed_generation, before.run, before.phase) != (
         after.observed_generation,
         after.run,
@@ -204,7 +204,8 @@ def _urgent(before: WorkflowStatus, after: WorkflowStatus) -> bool:
     ):
         return True
     return any(
-        state.phase.ended and not before.jobs[job_id].phase.ended
+        (state.phase.ended and not before.jobs[job_id].phase.ended)
+        or (state.attempt or 0) > max(1, before.jobs[job_id].attempt or 0)
         for job_id, state in after.jobs.items()
         if job_id in before.jobs
     )

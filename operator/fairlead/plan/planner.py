@@ -17,7 +17,7 @@ from fairlead.model.phase import RESULTS, JobPhase, Reason
 from fairlead.model.problem import InvalidWorkflowError, one_line, quote
 from fairlead.model.status import JobStatus, StepStatus
 from fairlead.plan.actions import CreateJob, Decision, DeleteJob
-from fairlead.plan.attempts import Ended, Going, Lost, Waiting, judge
+from fairlead.plan.attempts import Ended, Going, Lost, Verdict, Waiting, judge
 from fairlead.plan.contexts import base_contexts, resolve, resolve_outputs, with_needs, workflow_outputs
 from fairlead.plan.names import job_name
 from fairlead.plan.summary import Current, begin, summarize, summarize_invalid
@@ -152,17 +152,17 @@ def _advance(run: _Run, job: JobPlan, recorded: JobStatus) -> JobStatus:
     if latest == 0:
         return _gate(run, job)
     attempt = attempts.get(latest)
-    verdict = (
-        judge(attempt, job, run.now, run.policy.grace)
-        if attempt is not None
-        else Lost(Reason.JOB_DELETED, "its Kubernetes Job was deleted")
-    )
+    verdict = _judge(run, job, attempt)
     name = attempt.name if attempt is not None else recorded.kubernetes_job
     state = recorded.model_copy(update={"attempt": latest, "kubernetes_job": name, "reason": None, "message": None})
     match verdict:
         case Waiting(message, until):
             run.looks += [until] if until else []
-            return state.model_copy(update={"phase": JobPhase.QUEUED, "message": message, "started_at": None})
+            reason = None
+            if message is None and latest > 1:
+                reason, message = _why_again(run, job, attempts.get(Attempt(latest - 1)))
+            waiting = {"phase": JobPhase.QUEUED, "reason": reason, "message": message, "started_at": None}
+            return state.model_copy(update=waiting)
         case Going(started_at):
             return state.model_copy(update={"phase": JobPhase.RUNNING, "started_at": started_at or run.now})
         case Ended():
@@ -175,6 +175,22 @@ def _advance(run: _Run, job: JobPlan, recorded: JobStatus) -> JobStatus:
             return _start(run, job, Attempt(latest + 1), reason, f"restarted: {message}", unseen)
         case _:
             assert_never(verdict)
+
+
+def _judge(run: _Run, job: JobPlan, attempt: KubernetesJob | None) -> Verdict:
+    """Tell how an attempt stands; one that isn't there was deleted."""
+    if attempt is None:
+        return Lost(Reason.JOB_DELETED, "its Kubernetes Job was deleted")
+    return judge(attempt, job, run.now, run.policy.grace)
+
+
+def _why_again(run: _Run, job: JobPlan, previous: KubernetesJob | None) -> tuple[Reason | None, str | None]:
+    """Tell why there is another attempt, from what is left of the one before it."""
+    match _judge(run, job, previous):
+        case Lost(reason, message):
+            return reason, f"restarted: {message}"
+        case _:
+            return None, None
 
 
 def _gate(run: _Run, job: JobPlan) -> JobStatus:

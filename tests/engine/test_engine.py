@@ -1,0 +1,482 @@
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fairlead.engine.engine import Engine, Pace
+from fairlead.engine.errors import RefusedError, UnavailableError
+from fairlead.model.ids import JobId, WorkflowKey
+from fairlead.model.phase import JobPhase, WorkflowPhase
+from fairlead.plan import Policy
+from fairlead.plan.planner import CANCEL
+from tests.builders import KEY, a_spec, chain, reported
+from tests.fakes import FakeCluster, FakeObserver, Fault, Kind, World, clock, passing, virtually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from fairlead.plan.announcements import Announcement
+
+BUILD = JobId("build")
+
+
+class Stage:
+    """An engine that works on a fake cluster, in virtual time."""
+
+    def __init__(self, pace: Pace | None = None, faults: Mapping[int, Fault] | None = None) -> None:
+        self.world = World(now=clock)
+        self.observer = FakeObserver()
+        self.engine = Engine(clock=clock, observer=self.observer, policy=Policy(restarts=2), pace=pace)
+        self.cluster = FakeCluster(self.world, self.engine.store, faults or {})
+        self.world.watch(self.engine.store)
+
+    def name(self, job: str, key: WorkflowKey = KEY) -> str:
+        """Give the name of a job's newest Kubernetes Job."""
+        return [
+            name
+            for (namespace, name), record in self.world.jobs.items()
+            if (namespace, record.job.job, record.workflow) == (key.namespace, job, key)
+        ][-1]
+
+    def phases(self, key: WorkflowKey = KEY) -> tuple[WorkflowPhase | None, dict[str, str]]:
+        """Give the recorded phases."""
+        status = self.world.status(key)
+        return status.phase, {str(job_id): str(state.phase) for job_id, state in status.jobs.items()}
+
+
+@asynccontextmanager
+async def working(stage: Stage) -> AsyncIterator[Stage]:
+    """Let the engine work, until the end of the test."""
+    work = asyncio.create_task(stage.engine.run(stage.cluster))
+    try:
+        yield stage
+        assert not work.done(), work.exception()
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+
+@virtually
+async def test_a_run() -> None:
+    """A workflow runs to its end: Jobs before statuses, each Job once, each change told."""
+    async with working(Stage()) as stage:
+        stage.world.apply(chain().document())
+        await passing(5)
+        stage.world.start(stage.name("build"))
+        await passing(5)
+        stage.world.finish(stage.name("build"))
+        await passing(5)
+        stage.world.finish(stage.name("test"))
+        await passing(5)
+    assert stage.world.log == [
+        "create build 1",
+        "status Running 0/2",
+        "status Running 0/2",
+        "create test 1",
+        "status Running 1/2",
+        "status Succeeded 2/2",
+    ]
+    assert stage.observer.heard == [
+        "team/ci created build 1",
+        "team/ci changed from None to Running",
+        "team/ci changed from Running to Running",
+        "team/ci created test 1",
+        "team/ci changed from Running to Running",
+        "team/ci changed from Running to Succeeded",
+    ]
+    assert [event.message for event in stage.world.events.values()] == ["run 1: 2 jobs succeeded"]
+
+
+@virtually
+async def test_nothing_to_do() -> None:
+    """A look that changes nothing asks the cluster for nothing."""
+    async with working(Stage()) as stage:
+        stage.world.apply(chain().document())
+        await passing(5)
+        calls = stage.cluster.calls
+        for _ in range(5):
+            stage.engine.queue.add(KEY)
+            await passing(1)
+    assert stage.cluster.calls == calls
+
+
+@virtually
+async def test_start_is_recorded_late() -> None:
+    """What merely started is recorded within the patience, with all that started meanwhile."""
+    async with working(Stage(Pace(patience=1))) as stage:
+        stage.world.apply(a_spec().job("a").job("b").document())
+        await passing(0.5)
+        stage.world.log.clear()
+        stage.world.start(stage.name("a"))
+        await passing(0.6)
+        stage.world.start(stage.name("b"))
+        await passing(0.3)
+        before = list(stage.world.log)
+        await passing(0.2)
+    assert (before, stage.world.log, stage.phases()) == (
+        [],
+        ["status Running 0/2"],
+        (WorkflowPhase.RUNNING, {"a": "Running", "b": "Running"}),
+    )
+
+
+@virtually
+async def test_end_is_recorded_at_once() -> None:
+    """What ended is recorded at once, but never twice within the spacing."""
+    async with working(Stage(Pace(spacing=0.1))) as stage:
+        stage.world.apply(a_spec().job("a").job("b").job("c").document())
+        await passing(5)
+        stage.world.log.clear()
+        stage.world.finish(stage.name("a"))
+        await passing(0.01)
+        first = list(stage.world.log)
+        stage.world.finish(stage.name("b"))
+        await passing(0.04)
+        stage.world.finish(stage.name("c"))
+        await passing(0.04)
+        second = list(stage.world.log)
+        await passing(0.02)
+    assert (first, second, stage.world.log) == (
+        ["status Running 1/3"],
+        ["status Running 1/3"],
+        ["status Running 1/3", "status Succeeded 3/3"],
+    )
+
+
+@virtually
+async def test_several_workflows() -> None:
+    """Many workflows are worked on at once, and none waits for another's trouble."""
+    keys = [WorkflowKey("team", f"ci{index}") for index in range(20)]
+    async with working(Stage(Pace(workers=3))) as stage:
+        stage.cluster.refusals[JobId("never")] = RefusedError("quota", final=False)
+        stage.world.apply(a_spec().job("never").document())
+        for key in keys:
+            stage.world.apply(chain().document(), key)
+        await passing(1)
+        for key in keys:
+            stage.world.finish(stage.name("build", key))
+        await passing(1)
+        for key in keys:
+            stage.world.finish(stage.name("test", key))
+        await passing(1)
+    assert {stage.phases(key)[0] for key in keys} == {WorkflowPhase.SUCCEEDED}
+    assert stage.phases() == (WorkflowPhase.PENDING, {"never": "Pending"})
+
+
+@virtually
+async def test_refused() -> None:
+    """What the cluster refuses is recorded, tried again ever later, and made when it may be."""
+    async with working(Stage()) as stage:
+        stage.cluster.refusals[BUILD] = RefusedError("exceeded quota: pods", final=False)
+        stage.world.apply(a_spec().job("build").document())
+        await passing(2)
+        waiting = stage.world.status()
+        stage.cluster.refusals.clear()
+        await passing(5)
+    assert (waiting.phase, waiting.message) == (
+        WorkflowPhase.PENDING,
+        'job "build": can\'t be started yet: exceeded quota: pods',
+    )
+    assert stage.world.log == ["status Pending 0/1", "create build 1", "status Running 0/1"]
+    assert [event.reason for event in stage.world.events.values()] == ["JobWaiting"]
+    assert [line for line in stage.observer.heard if "failed" in line] == [
+        f"team/ci failed: RefusedError exceeded quota: pods; again in {pause}" for pause in (0.1, 0.2, 0.4, 0.8, 1.6)
+    ]
+    assert stage.world.status().message == "queued: build"
+
+
+@virtually
+async def test_refused_for_good() -> None:
+    """What the cluster will never make fails its job, and the rest goes on."""
+    async with working(Stage()) as stage:
+        stage.cluster.refusals[BUILD] = RefusedError("metadata.labels: Invalid value", final=True)
+        stage.world.apply(chain().job("other").document())
+        await passing(5)
+        stage.world.finish(stage.name("other"))
+        await passing(5)
+    assert stage.phases() == (
+        WorkflowPhase.FAILED,
+        {"build": "Failed", "test": "Skipped", "other": "Succeeded"},
+    )
+    assert stage.world.status().message == 'job "build": metadata.labels: Invalid value'
+
+
+@virtually
+async def test_refusal_of_an_earlier_spec() -> None:
+    """A refusal is forgotten with the spec that it answered."""
+    async with working(Stage()) as stage:
+        stage.cluster.refusals[BUILD] = RefusedError("no", final=True)
+        stage.world.apply(a_spec().job("build").document())
+        await passing(2)
+        stage.cluster.refusals.clear()
+        stage.world.apply(a_spec().job("build", image="other").document())
+        await passing(2)
+    assert stage.phases() == (WorkflowPhase.RUNNING, {"build": "Queued"})
+
+
+@virtually
+async def test_unavailable() -> None:
+    """While the cluster gives no answer, nothing is recorded that wasn't done; after that everything goes on."""
+    async with working(Stage()) as stage:
+        stage.cluster.busy = UnavailableError("too many requests", retry_after=3)
+        stage.world.apply(chain().document())
+        await passing(2)
+        meanwhile = list(stage.world.log)
+        stage.cluster.busy = None
+        await passing(2)
+    assert (meanwhile, stage.world.log, stage.phases()) == (
+        [],
+        ["create build 1", "status Running 0/2"],
+        (WorkflowPhase.RUNNING, {"build": "Queued", "test": "Pending"}),
+    )
+    assert stage.observer.heard[0] == "team/ci failed: UnavailableError too many requests; again in 3"
+
+
+@virtually
+async def test_answer_lost() -> None:
+    """A Job whose making was never confirmed isn't made twice."""
+    async with working(Stage(faults={0: Fault.LOST_AFTER})) as stage:
+        stage.world.apply(a_spec().job("build").document())
+        await passing(5)
+    assert [line for line in stage.world.log if "create" in line] == ["create build 1"]
+    assert stage.phases() == (WorkflowPhase.RUNNING, {"build": "Queued"})
+
+
+@virtually
+async def test_conflict() -> None:
+    """A status isn't written over what somebody else has written; the next look starts from there."""
+    async with working(Stage()) as stage:
+        stage.world.apply(a_spec().job("build").document())
+        await passing(5)
+        stage.world.hold(Kind.WORKFLOW)
+        stage.world.annotate({"a": "b"})
+        stage.world.finish(stage.name("build"))
+        await passing(5)
+        behind = stage.phases()
+        stage.world.release(Kind.WORKFLOW)
+        await passing(10)
+    assert (behind[0], stage.phases()[0], stage.world.workflow().resource.annotations) == (
+        WorkflowPhase.RUNNING,
+        WorkflowPhase.SUCCEEDED,
+        {"a": "b"},
+    )
+
+
+@virtually
+async def test_gone() -> None:
+    """A workflow that was deleted is forgotten, whether the watch or a write tells so."""
+    async with working(Stage()) as stage:
+        stage.world.apply(a_spec().job("build").document())
+        await passing(5)
+        stage.world.hold(Kind.WORKFLOW)
+        stage.world.finish(stage.name("build"))
+        stage.world.remove()
+        await passing(5)
+        stage.world.release(Kind.WORKFLOW)
+        await passing(5)
+    assert (stage.engine.store.workflow(KEY), len(stage.world.jobs), stage.world.workflows) == (None, 0, {})
+    assert [line for line in stage.observer.heard if "failed" in line] == []
+
+
+@virtually
+async def test_made_again() -> None:
+    """A workflow that was deleted and made again starts over."""
+    async with working(Stage()) as stage:
+        for _ in range(2):
+            stage.world.apply(a_spec().job("build").document())
+            await passing(5)
+            stage.world.finish(stage.name("build"))
+            await passing(5)
+            ended = stage.world.status()
+            stage.world.remove()
+            await passing(5)
+    assert (ended.phase, ended.run) == (WorkflowPhase.SUCCEEDED, 1)
+    assert [line for line in stage.world.log if "create" in line] == ["create build 1"] * 2
+
+
+@virtually
+async def test_lagging_watch() -> None:
+    """A Job that the watch hasn't shown after a restart isn't replaced: the cluster is asked first."""
+    stage = Stage()
+    async with working(stage):
+        stage.world.apply(a_spec().job("build").document())
+        await passing(5)
+    after = Stage()
+    after.world, after.cluster.world = stage.world, stage.world
+    store = after.engine.store
+    store.workflows.put((KEY.namespace, KEY.name), stage.world.workflow())
+    async with working(after):
+        await passing(5)
+    assert [line for line in stage.world.log if "create" in line] == ["create build 1"]
+    assert [job.attempt for job in store.jobs_of(KEY.namespace, stage.world.workflow().resource.uid)] == [1]
+
+
+@virtually
+async def test_late_pod_watch() -> None:
+    """A job whose failure is known before its Pod's end is no lost one."""
+    async with working(Stage()) as stage:
+        stage.world.apply(a_spec().job("build").document())
+        await passing(5)
+        stage.world.start(stage.name("build"))
+        stage.world.hold(Kind.POD)
+        stage.world.finish(stage.name("build"), reported(3))
+        await passing(60)
+        stage.world.release(Kind.POD)
+        await passing(5)
+    assert [line for line in stage.world.log if "create" in line] == ["create build 1"]
+    assert stage.world.status().message == 'job "build": step "true" failed with exit code 3'
+
+
+@virtually
+async def test_superseded() -> None:
+    """A new spec is recorded as the next run, and then the Jobs of the one before are ended."""
+    async with working(Stage()) as stage:
+        stage.world.apply(a_spec().job("build").document())
+        await passing(5)
+        stage.world.log.clear()
+        stage.world.apply(a_spec().job("other").document())
+        await passing(5)
+    assert stage.world.log == ["create other 1", "status Running 0/1", "delete build 1"]
+    assert [event.reason for event in stage.world.events.values()] == ["Superseded"]
+
+
+@virtually
+async def test_cancelled() -> None:
+    """A request to cancel is recorded, and then the Jobs are ended."""
+    async with working(Stage()) as stage:
+        stage.world.apply(chain().document())
+        await passing(5)
+        stage.world.log.clear()
+        stage.world.annotate({CANCEL: "1"})
+        await passing(5)
+    assert stage.world.log == ["status Cancelled 2/2", "delete build 1"]
+    assert stage.phases() == (WorkflowPhase.CANCELLED, {"build": "Cancelled", "test": "Cancelled"})
+
+
+@virtually
+async def test_wrong_spec() -> None:
+    """A wrong spec is a status and an Event; it is read once, however often it is looked at."""
+    async with working(Stage()) as stage:
+        stage.world.apply({"jobs": {}})
+        for _ in range(5):
+            await passing(2)
+            stage.engine.queue.add(KEY)
+    assert (stage.world.log, [event.reason for event in stage.world.events.values()]) == (
+        ["status Invalid None"],
+        ["Invalid"],
+    )
+
+
+@virtually
+async def test_patience_with_an_image() -> None:
+    """The engine looks again by itself when patience ends."""
+    async with working(Stage()) as stage:
+        stage.world.apply(a_spec().job("build").document())
+        await passing(5)
+        stage.world.wait_for_image(stage.name("build"))
+        await passing(59)
+        before = stage.phases()
+        await passing(5)
+    assert (before[1], stage.phases()[1], stage.world.log[-1]) == (
+        {"build": JobPhase.QUEUED},
+        {"build": JobPhase.FAILED},
+        "delete build 1",
+    )
+
+
+@pytest.mark.parametrize("error", [UnavailableError("busy"), RefusedError("no Events for you", final=True)])
+def test_events_are_a_courtesy(error: Exception) -> None:
+    """A run goes on where nobody can be told of it."""
+
+    class Mute(FakeCluster):
+        async def announce(self, *_: object) -> None:
+            raise error
+
+    @virtually
+    async def test() -> None:
+        stage = Stage()
+        stage.cluster = Mute(stage.world, stage.engine.store)
+        async with working(stage):
+            stage.world.apply({"jobs": {}})
+            await passing(5)
+        assert (stage.phases()[0], [line for line in stage.observer.heard if "failed" in line]) == (
+            WorkflowPhase.INVALID,
+            [],
+        )
+
+    test()
+
+
+@virtually
+async def test_unforeseen_error() -> None:
+    """One workflow's unforeseen trouble is told, tried again, and isn't the others'."""
+
+    class Broken(FakeCluster):
+        async def create_job(self, record: object, create: object) -> None:
+            raise ZeroDivisionError
+
+    stage = Stage()
+    stage.cluster = Broken(stage.world, stage.engine.store)
+    async with working(stage):
+        stage.world.apply(chain().document())
+        stage.world.apply({"jobs": {}}, WorkflowKey("team", "other"))
+        await passing(1)
+    assert stage.observer.heard[0].startswith("team/ci failed: ZeroDivisionError")
+    assert stage.phases(WorkflowKey("team", "other"))[0] is WorkflowPhase.INVALID
+
+
+@virtually
+async def test_conflict_when_creating() -> None:
+    """A Job that turns out to be there is no trouble of the others that are made with it."""
+    async with working(Stage()) as stage:
+        stage.world.apply(a_spec().job("a").job("b").document())
+        await passing(5)
+        stage.world.hold(Kind.JOB)
+        lost = stage.name("a")
+        stage.engine.store.jobs.drop(("team", lost), stage.world.version + 1)
+        await passing(5)
+        stage.world.release(Kind.JOB)
+    assert [line for line in stage.world.log if "create" in line] == ["create a 1", "create b 1"]
+
+
+@virtually
+async def test_bounded_creations() -> None:
+    """At most so many Jobs are made at once."""
+    most, busy = 0, 0
+
+    class Slow(FakeCluster):
+        async def create_job(self, record: object, create: object) -> None:
+            nonlocal most, busy
+            busy += 1
+            most = max(most, busy)
+            await passing(1)
+            busy -= 1
+
+    stage = Stage(Pace(creations=3))
+    stage.cluster = Slow(stage.world, stage.engine.store)
+    spec = a_spec()
+    for index in range(10):
+        spec = spec.job(f"j{index}")
+    async with working(stage):
+        stage.world.apply(spec.document())
+        await passing(10)
+    assert most == 3
+
+
+def told(events: Mapping[object, Announcement]) -> list[str]:
+    """Give the reasons of Events."""
+    return [event.reason for event in events.values()]
+
+
+@virtually
+async def test_failures_are_told() -> None:
+    """A failed job is an Event, and so is the failed run."""
+    async with working(Stage()) as stage:
+        stage.world.apply(chain().document())
+        await passing(2)
+        stage.world.finish(stage.name("build"), reported(1))
+        await passing(2)
+    assert told(dict(stage.world.events)) == ["JobFailed", "Failed"]

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead.engine.store import JobRecord, PodRecord, Shelf, Store, WorkflowRecord
+from fairlead.model.ids import Uid, WorkflowKey
+from tests.builders import KEY, UID, a_resource, at, attempt_at, pod
+
+if TYPE_CHECKING:
+    from fairlead.plan import KubernetesJob, Pod
+
+A, B = ("team", "a"), ("other", "b")
+
+
+def a_record(name: str = "ci", version: int = 1, namespace: str = "team") -> WorkflowRecord:
+    """Give a Workflow of a version."""
+    return WorkflowRecord(a_resource(key=WorkflowKey(namespace, name)), {}, {}, version)
+
+
+def a_job(job: str, version: int = 1, *, owner: Uid = UID, key: WorkflowKey = KEY) -> JobRecord:
+    """Give a Kubernetes Job of a version."""
+    return JobRecord(owner, key, attempt_at(job), version)
+
+
+def a_pod(
+    name: str, job: str, version: int = 1, *, owner: Uid = UID, key: WorkflowKey = KEY, born: float = 0
+) -> PodRecord:
+    """Give a Pod of a version."""
+    return PodRecord(owner, key, attempt_at(job).name, at(born), pod(name=name), version)
+
+
+def shelf() -> tuple[Shelf[WorkflowRecord], list[int]]:
+    """Give an empty shelf, and the versions that it told of."""
+    told: list[int] = []
+    return Shelf(lambda item: told.append(item.version)), told
+
+
+# One shelf
+
+
+def test_newest() -> None:
+    """The newest version is kept, whichever order they come in, and only that is told."""
+    found, told = shelf()
+    for version in (5, 3, 5, 7, 6):
+        found.put(A, a_record(version=version))
+    assert (found.get(A), found.keys(), len(found), told) == (a_record(version=7), (A,), 1, [5, 7])
+
+
+def test_deleted() -> None:
+    """What was deleted is gone, and told once more."""
+    found, told = shelf()
+    found.put(A, a_record(version=5))
+    found.drop(A, 6)
+    found.drop(A, 6)
+    assert (found.get(A), found.values(), told) == (None, (), [5, 5])
+
+
+def test_late_answer() -> None:
+    """The late answer to an earlier write doesn't bring back what was deleted; what was made anew since is there."""
+    found, _ = shelf()
+    found.put(A, a_record(version=5))
+    found.drop(A, 8)
+    found.put(A, a_record(version=7))
+    late = found.get(A)
+    found.put(A, a_record(version=9))
+    assert (late, found.get(A)) == (None, a_record(version=9))
+
+
+def test_late_deletion() -> None:
+    """The late news of a deletion doesn't remove what was made anew since."""
+    found, _ = shelf()
+    found.put(A, a_record(version=9))
+    found.drop(A, 8)
+    assert found.get(A) == a_record(version=9)
+
+
+def test_list() -> None:
+    """A list drops what it doesn't have, except for what came after it."""
+    found, told = shelf()
+    for name, version in (("a", 3), ("b", 4), ("c", 12)):
+        found.put(("team", name), a_record(name, version))
+    told.clear()
+    found.keep_only([("team", "b")], version=10)
+    assert (found.keys(), told) == ((("team", "b"), ("team", "c")), [3])
+
+
+def test_list_of_a_namespace() -> None:
+    """The list of one namespace says nothing of the others."""
+    found, _ = shelf()
+    found.put(A, a_record(version=3))
+    found.put(B, a_record(version=4))
+    found.keep_only([], version=10, namespace="team")
+    assert found.keys() == (B,)
+
+
+def test_deletions_are_bounded() -> None:
+    """The memory for deletions doesn't grow without end."""
+    found, _ = shelf()
+    for index in range(10_050):
+        found.put(("team", str(index)), a_record(version=2 * index))
+        found.drop(("team", str(index)), 2 * index + 1)
+    assert len(found._gone) == 10_000  # noqa: SLF001  there is nothing else to see it by
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 20))))
+def test_any_order(news: list[tuple[bool, int]]) -> None:
+    """Whatever the order of news: what is kept was told, and no older than the newest that came since it was gone."""
+    found, _ = shelf()
+    for gone, version in news:
+        before = found.get(A)
+        if gone:
+            found.drop(A, version)
+        else:
+            found.put(A, a_record(version=version))
+        after = found.get(A)
+        if before is not None and after is not None:
+            assert after.version >= before.version
+        if gone:
+            assert after is None or after.version > version
+
+
+# The store
+
+
+def a_store() -> tuple[Store, list[WorkflowKey]]:
+    """Give an empty store, and the keys that it told of."""
+    told: list[WorkflowKey] = []
+    return Store(told.append), told
+
+
+def with_pods(job: KubernetesJob, *pods: Pod) -> KubernetesJob:
+    """Add Pods to a Job."""
+    return replace(job, pods=pods)
+
+
+def test_told_of_the_workflow() -> None:
+    """Whatever changes, it is the workflow that has to be looked at."""
+    store, told = a_store()
+    store.workflows.put(A, a_record("a"))
+    store.jobs.put(("team", "j"), a_job("build"))
+    store.pods.put(("team", "p"), a_pod("p", "build"))
+    store.pods.drop(("team", "p"), 2)
+    assert told == [WorkflowKey("team", "a"), KEY, KEY, KEY]
+
+
+def test_lookup() -> None:
+    """A workflow is found by its key."""
+    store, _ = a_store()
+    store.workflows.put(("team", "ci"), a_record())
+    assert (store.workflow(KEY), store.workflow(WorkflowKey("other", "ci"))) == (a_record(), None)
+
+
+def test_jobs_of() -> None:
+    """A workflow's Jobs come with their Pods, the oldest first."""
+    store, _ = a_store()
+    build, test = attempt_at("build"), attempt_at("test")
+    for job in ("build", "test"):
+        store.jobs.put(("team", attempt_at(job).name), a_job(job))
+    for name, job, born in (("p2", "build", 20), ("p1", "build", 10), ("p3", "test", 5)):
+        store.pods.put(("team", name), a_pod(name, job, born=born))
+    store.pods.put(("team", "stray"), a_pod("stray", "gone"))
+    assert store.jobs_of("team", UID) == (
+        with_pods(build, pod(name="p1"), pod(name="p2")),
+        with_pods(test, pod(name="p3")),
+    )
+
+
+def test_pods_first() -> None:
+    """A Pod that is seen before its Job is found when the Job is."""
+    store, _ = a_store()
+    store.pods.put(("team", "p"), a_pod("p", "build"))
+    before = store.jobs_of("team", UID)
+    store.jobs.put(("team", attempt_at("build").name), a_job("build"))
+    assert (before, store.jobs_of("team", UID)) == ((), (with_pods(attempt_at("build"), pod(name="p")),))
+
+
+def test_jobs_go() -> None:
+    """What was deleted is in no index any more."""
+    store, _ = a_store()
+    name = attempt_at("build").name
+    store.jobs.put(("team", name), a_job("build"))
+    store.pods.put(("team", "p"), a_pod("p", "build"))
+    store.pods.drop(("team", "p"), 2)
+    without_pod = store.jobs_of("team", UID)
+    store.jobs.drop(("team", name), 2)
+    assert (without_pod, store.jobs_of("team", UID), store._by_owner, store._pods_by_owner) == (  # noqa: SLF001  no leak
+        (attempt_at("build"),),
+        (),
+        {},
+        {},
+    )
+
+
+def test_owners_apart() -> None:
+    """A Workflow that was made again under the same name doesn't see its predecessor's Jobs."""
+    store, _ = a_store()
+    store.jobs.put(("team", attempt_at("build").name), a_job("build", owner=Uid("old")))
+    assert store.jobs_of("team", UID) == ()
+
+
+def test_namespaces_apart() -> None:
+    """Whoever claims another namespace's Workflow as the owner of a Job or a Pod has no say in it."""
+    store, _ = a_store()
+    name = attempt_at("build").name
+    foreign = WorkflowKey("other", "ci")
+    store.jobs.put(("team", name), a_job("build"))
+    store.jobs.put(("other", "forged"), a_job("test", key=foreign))
+    store.pods.put(("other", "forged"), a_pod("forged", "build", key=foreign))
+    assert store.jobs_of("team", UID) == (attempt_at("build"),)
+
+
+def test_order_of_twins() -> None:
+    """Of two Pods of the same second, the one with the older version is the older."""
+    store, _ = a_store()
+    store.jobs.put(("team", attempt_at("build").name), a_job("build"))
+    store.pods.put(("team", "b"), a_pod("b", "build", version=7))
+    store.pods.put(("team", "a"), a_pod("a", "build", version=9))
+    assert [each.name for each in store.jobs_of("team", UID)[0].pods] == ["b", "a"]

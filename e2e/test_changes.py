@@ -58,6 +58,16 @@ def test_a_changed_spec_supersedes_the_running_one(sandbox: Sandbox) -> None:
     ]
 
 
+def test_a_superseded_run_keeps_the_logs_of_what_had_ended(sandbox: Sandbox) -> None:
+    """A job that has ended isn't deleted with those that work on, however early the change comes after its end."""
+    sandbox.apply("ci", LONG.replace('quick: {commands: ["true"]}', "quick: {commands: [echo the first run]}"))
+    quick = sandbox.wait_for_job("ci", "quick", "Succeeded")
+    sandbox.apply("ci", SHORT)
+    sandbox.wait("ci")
+    wait_for("the first run's Pods to end", lambda: not sandbox.living_pods("ci"), seconds=45)
+    assert "the first run" in sandbox.log(quick).splitlines()
+
+
 def test_applying_the_same_again_does_nothing(sandbox: Sandbox) -> None:
     """Neither a running nor an ended workflow is touched by the spec that it has already."""
     text = manifest("same", "{jobs: {one: {image: 'busybox:1.35', commands: [sleep 2]}}}")

@@ -300,6 +300,9 @@ class World:
         self.pods[pod_key] = born
         # A watch that is behind still knows that there is one.
         self._tell(pod_key, born, gone=False)
+        if all(workflow.resource.uid != uid for workflow in self.workflows.values()):
+            # The garbage collector takes what has no owner.
+            self.delete(create.name, namespace)
         return made
 
     def put_status(self, record: WorkflowRecord, status: WorkflowStatus) -> WorkflowRecord:

@@ -23,6 +23,7 @@ PATIENCE = 600
 """Seconds that the workflow may take."""
 
 _INTERVAL = 0.3
+_WIDTH = 112
 _TAIL = {"Failed": 30}
 """Lines of a job's log that are shown, by its phase."""
 
@@ -128,4 +129,4 @@ def _log_tail(sandbox: Sandbox, job: Json) -> list[str]:
         return []
     _, output, _ = sandbox.kubectl.attempt("logs", f"job/{job['kubernetesJob']}")
     lines = [line for line in output.splitlines() if line.strip() and not line.startswith(("::group", "::endgroup"))]
-    return lines[-_TAIL.get(job["phase"], 4) :]
+    return [line[:_WIDTH] for line in lines[-_TAIL.get(job["phase"], 2) :]]

@@ -22,6 +22,14 @@ NAMESPACE = "fairlead-system"
 RELEASE = "fairlead"
 SERVICE_ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
 CHART = REPOSITORY / "helm" / "fairlead"
+_CRD = REPOSITORY / "crds" / "workflows.yaml"
+_CRD_OF_CHART = CHART / "files" / "crds" / "workflows.yaml"
+# The strictest of Kubernetes' standards for Pods: the operator has to meet it.
+_SYSTEM = {
+    "apiVersion": "v1",
+    "kind": "Namespace",
+    "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+}
 _SELECTOR = "app.kubernetes.io/component=operator"
 _WRONG = {
     "apiVersion": "fairlead.dev/v1alpha1",
@@ -60,6 +68,9 @@ class Installation:
 
     def install(self, image: Image, extra_arguments: Sequence[str] = ()) -> None:
         """Install or upgrade it, and wait until it serves. Raises InstallationError."""
+        if _CRD.read_bytes() != _CRD_OF_CHART.read_bytes():
+            raise InstallationError(f"{_CRD_OF_CHART} is not a copy of {_CRD}: run `make generate`")
+        self.kubectl.apply(_SYSTEM)
         repository, _, tag = image.reference.rpartition(":")
         values = {
             "image": {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"},
@@ -69,7 +80,7 @@ class Installation:
         }
         # A CRD that was applied by hand is taken over.
         command = ["helm", "upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE]
-        options = ["--create-namespace", "--wait", "--timeout=180s", "--take-ownership", "--force-conflicts"]
+        options = ["--wait", "--timeout=180s", "--take-ownership", "--force-conflicts"]
         done = subprocess.run(
             [*command, *options, "--values", "-"],
             env=self.kubectl.environment,

@@ -282,6 +282,15 @@ def test_restarts_used_up(restarts: int) -> None:
     )
 
 
+@pytest.mark.parametrize("restarts", [1, 5])
+def test_last_restart(restarts: int) -> None:
+    """As many restarts are made as the policy allows, and not one fewer."""
+    recorded = RECORDED.with_job("build", named(queued(restarts), "build"))
+    seen = observed(attempt_at("build", attempt=restarts, failure="BackoffLimitExceeded"))
+    decision = planned(chain(), recorded.resource(), seen, policy=Policy(restarts=restarts))
+    assert decision.actions == (a_creation("build", restarts + 1),)
+
+
 # Refusals
 
 
@@ -434,14 +443,23 @@ def test_superseded() -> None:
         attempt_at("build", complete=True),
         attempt_at("build", failure="BackoffLimitExceeded"),
         attempt_at("build", deleting=True),
+        attempt_at("build", pod(ended(reported(1)))),
     ],
-    ids=["complete", "failed", "deleting"],
+    ids=["complete", "failed", "deleting", "about to be failed"],
 )
 def test_logs_are_kept(old: KubernetesJob) -> None:
     """What an earlier run has finished stays, and its log with it; what goes already isn't deleted twice."""
     recorded = a_run(run=2, generation=2).with_job("build", queued()).resource(generation=2)
     decision = planned(a_spec().job("build"), recorded, observed(old, attempt_at("build", run=2, generation=2)))
     assert decision.actions == ()
+
+
+def test_what_was_taken_is_no_end() -> None:
+    """A Pod that was killed with its node has another one after it, unless its Job is deleted."""
+    taken = attempt_at("build", pod(ended(exit_code=137), taken=True))
+    recorded = a_run(run=2, generation=2).with_job("build", queued()).resource(generation=2)
+    decision = planned(a_spec().job("build"), recorded, observed(taken, attempt_at("build", run=2, generation=2)))
+    assert decision.actions == (DeleteJob(taken.name),)
 
 
 def test_deletion_waits_for_the_record() -> None:

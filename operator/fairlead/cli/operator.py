@@ -185,7 +185,10 @@ async def _run(connection: Connection, settings: Settings) -> BaseException | No
         try:
             await http.start()
         except OSError as error:
-            raise click.ClickException(f"can't listen on {host}:{port}: {error.strerror}") from error
+            metrics.close()
+            # asyncio puts the address before it, once more.
+            why = (error.strerror or str(error)).rpartition(": ")[2]
+            raise click.ClickException(f"can't listen on {host}:{port}: {why}") from error
         registry = build_registry(connection, engine.store, settings.admission, start=life.start, stop=life.stop)
         await run_kopf(registry, settings.namespaces, ended)
         await http.stop()

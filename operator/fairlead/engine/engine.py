@@ -99,11 +99,17 @@ class Engine:
             self._forget(key)
             return
         decision = self._plan(record)
-        creations = [action for action in decision.actions if isinstance(action, CreateJob)]
-        trouble = await self._create(cluster, record, creations)
-        if trouble is not None:
-            # What couldn't be made must not be recorded as made.
+        refused = dict(self._refusals.get(key, {}))
+        trouble = await self._create(cluster, record, _creations(decision))
+        if trouble is not None or self._refusals.get(key, {}) != refused:
+            # What couldn't be made must not be recorded as made, nor what was made as refused.
             decision = self._plan(record)
+            if any(create.job not in self._refusals.get(key, {}) for create in _creations(decision)):
+                # Something ended meanwhile, and what follows from it is yet to be asked for.
+                self.queue.add(key)
+                if trouble is not None:
+                    raise trouble
+                return
         await self._record(cluster, record, decision)
         for action in decision.actions:
             match action:
@@ -121,9 +127,10 @@ class Engine:
 
     def _plan(self, record: WorkflowRecord) -> Decision:
         resource = record.resource
+        workflow = self._parse(record)
         refusals = self._refusals.get(resource.key, {})
         observed = Observed(self.store.jobs_of(resource.key.namespace, resource.uid), refusals)
-        return plan(self._parse(record), resource, observed, self._clock(), self._policy)
+        return plan(workflow, resource, observed, self._clock(), self._policy)
 
     def _parse(self, record: WorkflowRecord) -> Workflow | InvalidWorkflowError:
         resource = record.resource
@@ -193,6 +200,10 @@ class Engine:
         self.queue.forget(key)
         for memory in (self._parsed, self._refusals, self._written_at, self._unwritten_since):
             memory.pop(key, None)
+
+
+def _creations(decision: Decision) -> list[CreateJob]:
+    return [action for action in decision.actions if isinstance(action, CreateJob)]
 
 
 def _urgent(before: WorkflowStatus, after: WorkflowStatus) -> bool:

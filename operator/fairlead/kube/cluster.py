@@ -55,14 +55,16 @@ class KubernetesCluster:
         try:
             with _translated():
                 if create.instead_of is not None:
-                    await self._make_sure_it_is_gone(path, create.instead_of)
+                    await self._make_sure_it_is_gone(path, create.instead_of, record)
                 try:
                     document = await self._client.request("POST", path, "jobs", orjson.dumps(manifest))
                 except AlreadyExistsError:
                     document = await self._client.request("GET", f"{path}/{create.name}", "jobs")
         except ApiError as error:
             raise engine.RefusedError(error.message, final=error.reason in _PERMANENT) from error
-        self._keep(document)
+        if not self._keep(document, record):
+            said = f"there is a Job {create.name} that isn't this Workflow's"
+            raise engine.RefusedError(said, final=False)
 
     async def delete_job(self, record: WorkflowRecord, delete: DeleteJob) -> None:
         """DELETE the Job; the garbage collector ends its Pods, with their grace."""
@@ -74,7 +76,7 @@ class KubernetesCluster:
             except NotFoundError:
                 document = {}
         if document.get("kind") == "Job":
-            self._keep(document)
+            self._keep(document, record)
         else:
             key = (record.resource.key.namespace, delete.name)
             known = self._store.jobs.get(key)
@@ -133,19 +135,22 @@ class KubernetesCluster:
         except ApiError as error:
             raise engine.RefusedError(error.message, final=True) from error
 
-    async def _make_sure_it_is_gone(self, path: str, name: str) -> None:
+    async def _make_sure_it_is_gone(self, path: str, name: str, record: WorkflowRecord) -> None:
         # The watch of Jobs can lag behind that of Workflows; another Job made on its word would run things twice.
         try:
             document = await self._client.request("GET", f"{path}/{name}", "jobs")
         except NotFoundError:
             return
-        self._keep(document)
-        raise engine.ConflictError(f"the Job {name} is there, but was not seen yet")
+        if self._keep(document, record):
+            raise engine.ConflictError(f"the Job {name} is there, but was not seen yet")
 
-    def _keep(self, document: dict[str, Any]) -> None:
+    def _keep(self, document: dict[str, Any], record: WorkflowRecord) -> bool:
+        """Take note of a Job, if it is the Workflow's."""
         item = job_record(document)
-        if item is not None:
-            self._store.jobs.put((item.workflow.namespace, item.job.name), item)
+        if item is None or item.owner != record.resource.uid:
+            return False
+        self._store.jobs.put((item.workflow.namespace, item.job.name), item)
+        return True
 
 
 @contextmanager

@@ -60,7 +60,9 @@ def connect(context: str | None = None) -> Connection:
         if context is None and _in_cluster():
             load_incluster_config(client_configuration=configuration)
         else:
-            load_kube_config(context=context, client_configuration=configuration)
+            # The package itself looks at the variable only once, when it is imported.
+            file = os.environ.get("KUBECONFIG") or None
+            load_kube_config(config_file=file, context=context, client_configuration=configuration)
     except ConfigException as error:
         said = f"{error}; set KUBECONFIG to a file that names a cluster, or run inside of one"
         raise ConfigurationError(said) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from fairlead.kube.client import in_namespace
@@ -62,9 +63,13 @@ class Reflector(Generic[V]):
             try:
                 if not version:
                     version = await self._list()
+                began, silent = time.monotonic(), True
                 async for kind, document in self._client.watch(self._path, self._resource, version, self._selector):
                     self._take(kind, document)
-                    version, pause = document["metadata"]["resourceVersion"], _FIRST_PAUSE
+                    version, pause, silent = document["metadata"]["resourceVersion"], _FIRST_PAUSE, False
+                if silent and time.monotonic() - began < _FIRST_PAUSE:
+                    # A server, or a proxy, that closes each watch at once must not be asked without end.
+                    await asyncio.sleep(_FIRST_PAUSE)
             except ExpiredError:
                 version = ""
             except KubeError as error:

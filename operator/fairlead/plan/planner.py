@@ -20,6 +20,7 @@ from fairlead.plan.actions import CreateJob, Decision, DeleteJob
 from fairlead.plan.attempts import Ended, Going, Lost, Verdict, Waiting, judge
 from fairlead.plan.contexts import base_contexts, resolve, resolve_outputs, with_needs, workflow_outputs
 from fairlead.plan.names import job_name
+from fairlead.plan.observed import ContainerTerminated
 from fairlead.plan.summary import Current, begin, summarize, summarize_invalid
 
 if TYPE_CHECKING:
@@ -331,9 +332,18 @@ def _sweep(resource: Resource, observed: Observed, current: Current, superfluous
     return tuple(
         DeleteJob(each.name)
         for each in observed.jobs
-        if not each.deleting
-        and not each.complete
-        and each.failure is None
-        and recorded
+        if recorded
+        and not _is_over(each)
         and (each.name in superfluous or each.run != current.run or each.generation != resource.generation)
     )
+
+
+def _is_over(attempt: KubernetesJob) -> bool:
+    """Whether a Kubernetes Job ends by itself, or has; its log may still be wanted.
+
+    Its Pod says so a second or two before the Job controller does.
+    """
+    if attempt.deleting or attempt.complete or attempt.failure is not None:
+        return True
+    last = attempt.pods[-1] if attempt.pods else None
+    return last is not None and isinstance(last.container, ContainerTerminated) and not last.taken

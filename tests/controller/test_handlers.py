@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import kopf
+import pytest
+
+from fairlead.controller.handlers import Admission, configure, review, take_workflow
+from fairlead.engine.store import Store
+from fairlead.kube.reduce import workflow_record
+from tests.builders import KEY, chain
+from tests.kube.documents import workflow_document
+
+if TYPE_CHECKING:
+    from fairlead.model.ids import WorkflowKey
+
+DELETING = {"deletionTimestamp": "2026-03-01T12:00:00Z"}
+
+
+def a_store(*documents: dict[str, Any]) -> tuple[Store, list[WorkflowKey]]:
+    """Give a store that has some Workflows, and what it tells from then on."""
+    told: list[WorkflowKey] = []
+    store = Store(told.append)
+    for document in documents:
+        take_workflow(store, None, document)
+    told.clear()
+    return store, told
+
+
+@pytest.mark.parametrize("kind", [None, "ADDED", "MODIFIED", "LISTED"])
+def test_take(kind: str | None) -> None:
+    """Whatever a watch or a list says of a Workflow goes into the store, and it is looked at."""
+    store, told = a_store(workflow_document(version=7))
+    document = workflow_document(chain().document(), version=8)
+    take_workflow(store, kind, document)
+    assert (store.workflow(KEY), told) == (workflow_record(document), [KEY])
+
+
+def test_take_what_is_old() -> None:
+    """Old news changes nothing."""
+    store, told = a_store(workflow_document(version=7))
+    take_workflow(store, "MODIFIED", workflow_document(chain().document(), version=6))
+    assert (store.workflow(KEY), told) == (workflow_record(workflow_document(version=7)), [])
+
+
+@pytest.mark.parametrize(("kind", "metadata"), [("DELETED", {}), ("MODIFIED", DELETING), (None, DELETING)])
+def test_take_what_goes(kind: str | None, metadata: dict[str, Any]) -> None:
+    """A Workflow that is deleted, or about to be, is gone."""
+    store, told = a_store(workflow_document(version=7))
+    take_workflow(store, kind, workflow_document(version=8, **metadata))
+    assert (store.workflow(KEY), told) == (None, [KEY])
+
+
+WRONG = {"jobs": {"build": {"image": "a", "comands": ["make"]}, "test": {"commands": ["a"], "needs": ["biuld"]}}}
+SAID = """\
+this Workflow can't run:
+spec.jobs.build: nothing to run; give it steps or commands
+spec.jobs.build.comands: unknown field; did you mean "commands"?
+spec.jobs.test: has no image; set image here, or for all jobs in spec.defaults.image
+spec.jobs.test.needs[0]: no job "biuld"; did you mean "build"?"""
+
+
+@pytest.mark.parametrize("old", [None, {}, chain().document()])
+def test_review(old: dict[str, Any] | None) -> None:
+    """A wrong spec is refused with all its problems."""
+    with pytest.raises(kopf.AdmissionError) as caught:
+        review(WRONG, old)
+    assert (str(caught.value), caught.value.code) == (SAID, 422)
+
+
+@pytest.mark.parametrize(
+    ("spec", "old"),
+    [(chain().document(), None), (chain().document(), WRONG), (WRONG, WRONG)],
+    ids=["right", "mended", "wrong as before"],
+)
+def test_admitted(spec: dict[str, Any], old: dict[str, Any] | None) -> None:
+    """A right spec may come; a wrong one that is there already may stay, so that its labels can change."""
+    review(spec, old)
+
+
+def test_configure() -> None:
+    """The framework does nothing by itself: no Events, no annotations, no looking for resources."""
+    settings = kopf.OperatorSettings()
+    configure(settings, None)
+    body = kopf.Body(workflow_document())  # type: ignore[arg-type]
+    patch = kopf.Patch()
+    storage = settings.persistence.diffbase_storage
+    essence = storage.build(body=body)
+    storage.store(body=body, patch=patch, essence=essence)
+    progress = settings.persistence.progress_storage
+    progress.touch(body=body, patch=patch, value="now")
+    assert (
+        settings.posting.enabled,
+        settings.scanning.disabled,
+        settings.networking.trust_env,
+        settings.admission.server,
+        essence,
+        storage.fetch(body=body),
+        dict(patch),
+    ) == (False, True, False, None, {}, None, {})
+
+
+def test_configure_admission() -> None:
+    """With a certificate, reviews are answered on the port that was named."""
+    settings = kopf.OperatorSettings()
+    configure(settings, Admission(9443, Path("tls.crt"), Path("tls.key")))
+    server = settings.admission.server
+    assert isinstance(server, kopf.WebhookServer)
+    assert (server.port, server.certfile, server.pkeyfile) == (9443, Path("tls.crt"), Path("tls.key"))

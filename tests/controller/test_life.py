@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fairlead.controller.life import OperatorLife
+from fairlead.engine.engine import Engine, Pace
+from fairlead.kube.client import Client
+from fairlead.kube.cluster import KubernetesCluster
+from fairlead.kube.reduce import job_record, pod_record
+from fairlead.kube.reflector import Reflector
+from tests.builders import KEY, NOW, chain
+from tests.fakes import FakeObserver
+from tests.kube.apiserver import ApiServer, until
+from tests.kube.documents import workflow_document
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+FAIRLEAD, BATCH = "/apis/fairlead.dev/v1alpha1", "/apis/batch/v1"
+JOBS = f"{BATCH}/namespaces/team/jobs"
+
+
+class Stage:
+    """An operator without kopf."""
+
+    def __init__(self, server: ApiServer, client: Client, namespaces: tuple[str, ...]) -> None:
+        self.server = server
+        self.engine = Engine(clock=lambda: NOW, observer=FakeObserver(), pace=Pace(patience=0.01, spacing=0))
+        self.ended = asyncio.Event()
+        store = self.engine.store
+        selector = "app.kubernetes.io/managed-by%3Dfairlead"
+
+        def troubled(*_: object) -> None:
+            """Let it pass."""
+
+        self.life = OperatorLife(
+            engine=self.engine,
+            cluster=KubernetesCluster(client, store, lambda: NOW, keep_seconds=60),
+            client=client,
+            reflectors=[
+                Reflector(
+                    client,
+                    api=BATCH,
+                    resource="jobs",
+                    namespace=None,
+                    selector=selector,
+                    reduce=job_record,
+                    shelf=store.jobs,
+                    troubled=troubled,
+                ),
+                Reflector(
+                    client,
+                    api="/api/v1",
+                    resource="pods",
+                    namespace=None,
+                    selector=selector,
+                    reduce=pod_record,
+                    shelf=store.pods,
+                    troubled=troubled,
+                ),
+            ],
+            namespaces=namespaces,
+            ended=self.ended,
+        )
+
+
+@asynccontextmanager
+async def staged(*namespaces: str) -> AsyncIterator[Stage]:
+    """Give an operator that hasn't started yet, on a server with one Workflow."""
+    async with ApiServer() as server, Client(server.connection, user_agent="test") as client:
+        server.put(FAIRLEAD, "workflows", workflow_document(chain().document()))
+        stage = Stage(server, client, namespaces)
+        try:
+            yield stage
+        finally:
+            await stage.life.stop()
+
+
+async def test_starts_to_work() -> None:
+    """What is there is read, the operator is ready, and the first Job is made."""
+    async with staged() as stage:
+        before = stage.life.ready()
+        await stage.life.start()
+        await until(lambda: stage.server.requests("PATCH"))
+        assert (before, stage.life.ready(), stage.life.alive(), stage.ended.is_set()) == (
+            "still reading Workflows, Jobs and Pods",
+            None,
+            None,
+            False,
+        )
+        assert stage.server.requests("POST", "PATCH") == [
+            f"POST {JOBS}",
+            f"PATCH {FAIRLEAD}/namespaces/team/workflows/ci/status",
+        ]
+
+
+@pytest.mark.parametrize("verbs", [1, 2, 3])
+async def test_decides_nothing_before_it_has_read(verbs: int) -> None:
+    """While a list fails, nothing is made, and the operator isn't ready."""
+    async with staged() as stage:
+        for _ in range(verbs):
+            stage.server.refuse("GET", 503, "", "starting")
+        await asyncio.wait_for(stage.life.start(), 10)
+        await until(lambda: stage.server.requests("POST"))
+        requests = stage.server.requests()
+    posted = requests.index(f"POST {JOBS}")
+    lists = [f"GET {path}" for path in (f"{FAIRLEAD}/workflows", f"{BATCH}/jobs", "/api/v1/pods")]
+    assert [requests[:posted].count(each) >= 1 for each in lists] == [True] * 3
+    assert len([each for each in requests[:posted] if each in lists]) == 3 + verbs
+
+
+async def test_namespaces() -> None:
+    """Where namespaces are named, only their Workflows are read."""
+    async with staged("other", "more") as stage:
+        await stage.life.start()
+        await until(lambda: stage.life.ready() is None)
+        assert [each for each in stage.server.requests("GET") if "workflows" in each] == [
+            f"GET {FAIRLEAD}/namespaces/other/workflows",
+            f"GET {FAIRLEAD}/namespaces/more/workflows",
+        ]
+        assert stage.engine.store.workflow(KEY) is None
+
+
+async def test_waits_for_the_crd() -> None:
+    """Without the CRD there is nothing to list; the operator waits for it."""
+    async with staged() as stage:
+        stage.server.refuse("GET", 404, "NotFound", "the server could not find the requested resource")
+        stage.server.refuse("GET", 404, "NotFound", "the server could not find the requested resource")
+        stage.server.refuse("GET", 404, "NotFound", "the server could not find the requested resource")
+        await asyncio.wait_for(stage.life.start(), 10)
+        await until(lambda: stage.life.ready() is None)
+
+
+async def test_death_of_a_part() -> None:
+    """When a part dies, the operator says so and ends; it doesn't go on as half of itself."""
+    async with staged() as stage:
+        await stage.life.start()
+        await until(lambda: stage.server.watching == 2)
+        stage.server.put("/api/v1", "pods", {"metadata": {"namespace": "team", "name": "a", "labels": None}})
+        stage.server.tell_of_error({"code": "not a number"})
+        stage.server.answer("GET", 200, {"kind": "no list"})
+        stage.server.answer("GET", 200, {"kind": "no list"})
+        await asyncio.wait_for(stage.ended.wait(), 10)
+        assert (stage.life.alive(), stage.life.ready()) == ("KeyError('metadata')", "KeyError('metadata')")
+
+
+async def test_stop() -> None:
+    """Stopping ends every part, and is no failure."""
+    async with staged() as stage:
+        await stage.life.start()
+        await until(lambda: stage.server.watching == 2)
+        await stage.life.stop()
+        left = {task.get_name() for task in asyncio.all_tasks()} & {"reflector", "repair", "engine"}
+        assert (left, stage.life.alive(), stage.ended.is_set()) == (set(), None, True)

@@ -1,0 +1,348 @@
+"""An API server for tests: real HTTP, in this process, for the few requests that the operator makes.
+
+It keeps what it is told, counts versions, and streams watches. The test says when it answers otherwise, cuts a
+connection, or has forgotten the past.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from aiohttp import web
+from kubernetes.client import Configuration
+
+from fairlead.kube.connection import Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Json = dict[str, Any]
+Place = tuple[str, str, str, str]
+"""API, resource, namespace and name."""
+
+
+async def until(condition: Callable[[], object], seconds: float = 10) -> None:
+    """Wait until something holds; AssertionError when it doesn't in time."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, "it didn't come about in time"
+        await asyncio.sleep(0.002)
+
+
+def apply_patch(document: Any, patch: Any) -> Any:  # noqa: ANN401  JSON documents
+    """Apply a JSON merge patch, in the words of RFC 7386."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(document) if isinstance(document, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = apply_patch(result.get(name), value)
+    return result
+
+
+@dataclass(slots=True)
+class Answer:
+    """What the next request of a verb is answered with, instead of what it asked for."""
+
+    verb: str
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked."""
+
+    verb: str
+    path: str
+    query: Mapping[str, str]
+    body: Any
+    headers: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class _Watch:
+    collection: tuple[str, str, str]
+    selector: str
+    response: web.StreamResponse
+    request: web.Request
+    lines: asyncio.Queue[bytes | None]
+
+
+class ApiServer:
+    """The server. `asked` has every request; `pieces` cuts what watches send into pieces of so many bytes.
+
+    `past` is the oldest version that a watch can go on from.
+    """
+
+    def __init__(self) -> None:
+        self.version = 1000
+        self.past = 0
+        self.pieces = 0
+        self.asked: list[Request] = []
+        self.objects: dict[Place, Json] = {}
+        self.deletions_are_said_by_status = False
+        self._events: list[tuple[int, str, Place, Json]] = []
+        self._answers: deque[Answer] = deque()
+        self._watches: list[_Watch] = []
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        self._url = ""
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self._url = f"http://{host}:{port}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.end_watches()
+        await self._runner.cleanup()
+
+    @property
+    def connection(self) -> Connection:
+        """Where it listens."""
+        return Connection(self._url, Configuration())
+
+    # What the test says
+
+    def answer(self, verb: str, status: int, document: object = None, headers: Mapping[str, str] | None = None) -> None:
+        """Answer the next request of a verb (WATCH is one) so: with a document, or with bytes as they are."""
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        self._answers.append(Answer(verb, status, body, headers or {}))
+
+    def refuse(
+        self, verb: str, status: int, reason: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Answer the next request of a verb with the server's own kind of error."""
+        self.answer(verb, status, failure(status, reason, message), headers)
+
+    def put(self, api: str, resource: str, document: Json) -> Json:
+        """Make an object, or replace it, as somebody else would."""
+        metadata = document["metadata"]
+        place = (api, resource, metadata["namespace"], metadata["name"])
+        kind = "MODIFIED" if place in self.objects else "ADDED"
+        return self._store(kind, place, document)
+
+    def remove(self, api: str, resource: str, namespace: str, name: str) -> None:
+        """Delete an object, as somebody else would."""
+        place = (api, resource, namespace, name)
+        self._store("DELETED", place, self.objects[place])
+
+    def bookmark(self) -> None:
+        """Tell all watches how far they are."""
+        self.version += 1
+        for watch in self._watches:
+            self._send(watch, "BOOKMARK", {"kind": "Job", "metadata": {"resourceVersion": str(self.version)}})
+
+    def tell_of_error(self, document: Json) -> None:
+        """Send an ERROR on all watches."""
+        for watch in self._watches:
+            self._send(watch, "ERROR", document)
+
+    def garble(self) -> None:
+        """Send what is no JSON on all watches."""
+        for watch in self._watches:
+            watch.lines.put_nowait(b"<html>\n")
+
+    def forget_the_past(self) -> None:
+        """Know nothing of earlier versions any more, as after a compaction."""
+        self.past = self.version + 1
+
+    def end_watches(self) -> None:
+        """Close all watches in good order."""
+        for watch in self._watches:
+            watch.lines.put_nowait(None)
+
+    def cut_watches(self) -> None:
+        """Break the connections of all watches."""
+        for watch in self._watches:
+            if watch.request.transport is not None:
+                watch.request.transport.abort()
+            watch.lines.put_nowait(None)
+
+    @property
+    def watching(self) -> int:
+        """How many watches are open."""
+        return len(self._watches)
+
+    def requests(self, *verbs: str) -> list[str]:
+        """Give what was asked, as `VERB path`; of some verbs only, where they are named."""
+        return [f"{each.verb} {each.path}" for each in self.asked if not verbs or each.verb in verbs]
+
+    # What the operator asks
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        verb = "WATCH" if request.query.get("watch") else request.method
+        body = await request.read()
+        said: Any = json.loads(body) if body else None
+        self.asked.append(Request(verb, request.path, dict(request.query), said, dict(request.headers)))
+        prepared = next((each for each in self._answers if each.verb == verb), None)
+        if prepared is not None:
+            self._answers.remove(prepared)
+            return web.Response(status=prepared.status, body=prepared.body, headers=prepared.headers)
+        api, resource, namespace, name, subresource = _parse(request.path)
+        place = (api, resource, namespace, name)
+        match verb:
+            case "WATCH":
+                return await self._watch(request, (api, resource, namespace))
+            case "GET" if not name:
+                return self._list(request, (api, resource, namespace))
+            case "GET":
+                return _answer(200, self.objects[place]) if place in self.objects else _not_found(resource, name)
+            case "POST":
+                return self._post(api, resource, namespace, said)
+            case "DELETE":
+                return self._delete(place)
+            case "PATCH" if subresource == "status":
+                return self._patch(place, said)
+            case _:
+                return _refusal(405, "MethodNotAllowed", f"{verb} is not for {request.path}")
+
+    def _list(self, request: web.Request, collection: tuple[str, str, str]) -> web.Response:
+        offset, version = 0, self.version
+        if token := request.query.get("continue"):
+            offset, version = (int(part) for part in token.split("-"))
+            if version < self.past:
+                return _refusal(410, "Expired", "the provided continue parameter is too old")
+        found = [
+            document
+            for place, document in self.objects.items()
+            if _matches(place, document, collection, request.query.get("labelSelector", ""))
+        ]
+        limit = int(request.query.get("limit", len(found)))
+        metadata = {"resourceVersion": str(version)}
+        if offset + limit < len(found):
+            metadata["continue"] = f"{offset + limit}-{version}"
+        return _answer(200, {"kind": "List", "metadata": metadata, "items": found[offset : offset + limit]})
+
+    def _post(self, api: str, resource: str, namespace: str, document: Json) -> web.Response:
+        name = document["metadata"]["name"]
+        place = (api, resource, namespace, name)
+        if place in self.objects:
+            return _refusal(409, "AlreadyExists", f'{resource} "{name}" already exists')
+        document["metadata"]["namespace"] = namespace
+        return _answer(201, self._store("ADDED", place, document))
+
+    def _delete(self, place: Place) -> web.Response:
+        if place not in self.objects:
+            return _not_found(place[1], place[3])
+        gone = self._store("DELETED", place, self.objects[place])
+        if self.deletions_are_said_by_status:
+            return _answer(200, {"kind": "Status", "status": "Success"})
+        gone["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
+        return _answer(200, gone)
+
+    def _patch(self, place: Place, patch: Json) -> web.Response:
+        known = self.objects.get(place)
+        if known is None:
+            return _not_found(place[1], place[3])
+        wanted = patch.get("metadata", {})
+        for name in ("resourceVersion", "uid"):
+            if name in wanted and wanted[name] != known["metadata"][name]:
+                return _refusal(409, "Conflict", "the object has been modified")
+        status = apply_patch(known.get("status"), patch["status"])
+        return _answer(200, self._store("MODIFIED", place, {**known, "status": status}))
+
+    async def _watch(self, request: web.Request, collection: tuple[str, str, str]) -> web.StreamResponse:
+        since = int(request.query["resourceVersion"])
+        if since < self.past:
+            return _refusal(410, "Expired", f"too old resource version: {since}")
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        selector = request.query.get("labelSelector", "")
+        watch = _Watch(collection, selector, response, request, asyncio.Queue())
+        self._watches.append(watch)
+        for version, kind, place, document in self._events:
+            if version > since and _matches(place, document, collection, selector):
+                self._send(watch, kind, document)
+        with contextlib.suppress(ConnectionError):
+            try:
+                while (line := await watch.lines.get()) is not None:
+                    await self._write(response, line)
+            finally:
+                self._watches.remove(watch)
+        return response
+
+    async def _write(self, response: web.StreamResponse, line: bytes) -> None:
+        size = self.pieces or len(line)
+        for start in range(0, len(line), size):
+            await response.write(line[start : start + size])
+            if self.pieces:
+                # Each piece is to arrive by itself.
+                await asyncio.sleep(0.001)
+
+    def _store(self, kind: str, place: Place, document: Json) -> Json:
+        self.version += 1
+        made = copy.deepcopy(document)
+        made["metadata"] = {
+            "uid": f"uid-{self.version}",
+            "creationTimestamp": "2026-03-01T12:00:00Z",
+            "generation": 1,
+            **made["metadata"],
+            "resourceVersion": str(self.version),
+        }
+        if kind == "DELETED":
+            del self.objects[place]
+        else:
+            self.objects[place] = made
+        self._events.append((self.version, kind, place, made))
+        for watch in self._watches:
+            if _matches(place, made, watch.collection, watch.selector):
+                self._send(watch, kind, made)
+        return made
+
+    @staticmethod
+    def _send(watch: _Watch, kind: str, document: Json) -> None:
+        watch.lines.put_nowait(json.dumps({"type": kind, "object": document}).encode() + b"\n")
+
+
+def failure(status: int, reason: str, message: str) -> Json:
+    """Give the Status that the server says no with."""
+    return {"kind": "Status", "status": "Failure", "reason": reason, "message": message, "code": status}
+
+
+def _parse(path: str) -> tuple[str, str, str, str, str]:
+    parts = path.strip("/").split("/")
+    split = 2 if parts[0] == "api" else 3
+    api, rest = "/" + "/".join(parts[:split]), parts[split:]
+    namespace = ""
+    if rest[0] == "namespaces":
+        namespace, rest = rest[1], rest[2:]
+    resource, name, subresource = (*rest, "", "")[:3]
+    return api, resource, namespace, name, subresource
+
+
+def _matches(place: Place, document: Json, collection: tuple[str, str, str], selector: str) -> bool:
+    api, resource, namespace = collection
+    labels = document["metadata"].get("labels") or {}
+    wanted = [term.split("=", 1) for term in selector.split(",") if term]
+    return (
+        place[:2] == (api, resource)
+        and namespace in ("", place[2])
+        and all(labels.get(name) == value for name, value in wanted)
+    )
+
+
+def _answer(status: int, document: Json) -> web.Response:
+    return web.json_response(document, status=status)
+
+
+def _refusal(status: int, reason: str, message: str) -> web.Response:
+    return _answer(status, failure(status, reason, message))
+
+
+def _not_found(resource: str, name: str) -> web.Response:
+    return _refusal(404, "NotFound", f'{resource} "{name}" not found')

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from fairlead.kube.errors import (
+    AlreadyExistsError,
+    ApiError,
+    BusyError,
+    ConflictError,
+    ExpiredError,
+    NotFoundError,
+    error_for,
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "kind"),
+    [
+        (400, "BadRequest", ApiError),
+        (401, "Unauthorized", ApiError),
+        (403, "Forbidden", ApiError),
+        (404, "NotFound", NotFoundError),
+        (404, "", NotFoundError),
+        (405, "MethodNotAllowed", ApiError),
+        (409, "Conflict", ConflictError),
+        (409, "AlreadyExists", AlreadyExistsError),
+        (410, "Expired", ExpiredError),
+        (422, "Invalid", ApiError),
+        (429, "TooManyRequests", BusyError),
+        (500, "InternalError", BusyError),
+        (503, "", BusyError),
+        (504, "Timeout", BusyError),
+    ],
+)
+def test_kinds(status: int, reason: str, kind: type[ApiError]) -> None:
+    """The answer's status, and where that isn't enough its reason, decide what kind of error it is."""
+    error = error_for(status, reason, "why", 3)
+    assert (type(error), error.status, error.reason, error.message, error.retry_after) == (
+        kind,
+        status,
+        reason,
+        "why",
+        3,
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "text"),
+    [
+        ("Forbidden", "not you", "not you (HTTP 403)"),
+        ("Forbidden", "", "Forbidden (HTTP 403)"),
+        ("", "", "no message (HTTP 403)"),
+    ],
+)
+def test_text(reason: str, message: str, text: str) -> None:
+    """An error says what the server said."""
+    assert str(error_for(403, reason, message, None)) == text

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
+
+# Whoever starts the tests in the background of a shell has SIGINT ignored, and a shell under test can't trap what was
+# ignored when it started. With a handler here, children start with the default.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The machine may be busy with a cluster beside the tests, so no example is judged by its time.
 settings.register_profile("fast", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])

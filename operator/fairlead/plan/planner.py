@@ -311,19 +311,14 @@ def _outputs(run: _Run) -> tuple[dict[str, str], str | None]:
 
 
 def _still_going(run: _Run, job: JobPlan) -> set[str]:
-    """Find the attempts at a job that work on though its outcome is recorded."""
+    """Find the attempts at a job that work on though its outcome is recorded; `_sweep` leaves those that are over."""
+    # What was given up for its image or its configuration is not ended for Kubernetes, which goes on trying.
+    gave_up = run.states[job.id].reason in (Reason.IMAGE_PULL_FAILED, Reason.MISCONFIGURED)
     return {
         attempt.name
         for attempt in run.attempts.get(job.id, {}).values()
-        if isinstance(judge(attempt, job, run.now, run.policy.grace), Waiting | Going)
-        or _undecided(attempt, run.states[job.id])
+        if gave_up or isinstance(judge(attempt, job, run.now, run.policy.grace), Waiting | Going)
     }
-
-
-def _undecided(attempt: KubernetesJob, state: JobStatus) -> bool:
-    # What was given up for its image or its configuration is not ended for Kubernetes, which goes on trying.
-    gave_up = {Reason.IMAGE_PULL_FAILED, Reason.MISCONFIGURED}
-    return state.reason in gave_up and not attempt.complete and attempt.failure is None
 
 
 def _sweep(resource: Resource, observed: Observed, current: Current, superfluous: set[str]) -> tuple[DeleteJob, ...]:

@@ -175,8 +175,9 @@ class Engine:
     async def _record(self, cluster: Cluster, record: WorkflowRecord, decision: Decision) -> None:
         """Write the status where it has changed and its time has come; else make sure that it will."""
         key, before, after = record.resource.key, record.resource.status, decision.status
-        # Compared as read, since the API server may have filled in defaults.
-        if after.to_json() == before.to_json():
+        # The status of an ended run is handed back as it was; others are compared as read, since the API server may
+        # have filled in defaults.
+        if after is before or after.to_json() == before.to_json():
             self._unwritten_since.pop(key, None)
             return
         now = asyncio.get_running_loop().time()

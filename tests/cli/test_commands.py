@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from fairlead import __version__
 from fairlead.cli.main import main
 from fairlead.cli.output import dump_yaml
-from fairlead.model.crd import workflow_crd
+from fairlead.model.crd import crds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,10 +81,12 @@ def test_version(option: str) -> None:
     assert run(option).output == f"fairlead {__version__}\n"
 
 
-def test_crd() -> None:
-    """The CRD is printed as it is applied."""
-    result = run("crd")
-    assert (result.exit_code, yaml.safe_load(result.output)) == (0, workflow_crd())
+@pytest.mark.parametrize("plural", [None, *crds()])
+def test_crd(plural: str | None) -> None:
+    """The CRDs are printed as they are applied: all in one stream, or one of them."""
+    result = run("crd", *([plural] if plural else []))
+    printed = {each["spec"]["names"]["plural"]: each for each in yaml.safe_load_all(result.output)}
+    assert (result.exit_code, printed) == (0, crds() if plural is None else {plural: crds()[plural]})
 
 
 def test_yaml() -> None:

@@ -162,7 +162,7 @@ def test_evaluating_any_text_raises_nothing_but_expression_errors(source: str) -
 
 
 @given(TREES)
-@settings(max_examples=200)
+@settings(max_examples=max(200, settings().max_examples))
 def test_evaluating_any_tree_raises_nothing_but_expression_errors(node: Node) -> None:
     """Trees reach deeper than random text does."""
     contexts = {"a": {"x": [1, "2"]}, "_b": ["x", {"y": None}], "c-d": "text", "null_": None, "E9": 1.5}

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.model.ids import Attempt, JobId, RunNumber, StepId
+from fairlead.model.ids import Attempt, JobId, RunNumber, SpecDigest, StepId
 from fairlead.model.phase import JobPhase, Reason, Result, WorkflowPhase
+from fairlead.model.spec import QueueKind
 from fairlead.model.status import (
+    AdmissionStatus,
+    CombinationStatus,
     Condition,
     JobStatus,
     RunRecord,
@@ -17,7 +20,7 @@ from fairlead.model.status import (
     WorkflowStatus,
     format_time,
 )
-from tests.builders import NOW, a_condition, a_record_of, a_run, a_step, at, failed, pending, succeeded
+from tests.builders import DIGEST, NOW, a_condition, a_record_of, a_run, a_step, at, failed, pending, succeeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,27 +40,49 @@ def built(model: Callable[..., Any], **fields: st.SearchStrategy[Any]) -> st.Sea
     return st.fixed_dictionaries(fields).map(lambda found: model(**found))
 
 
+ADMISSIONS = built(
+    AdmissionStatus,
+    admitted=st.booleans(),
+    since=MILLISECONDS,
+    group=maybe(TEXT),
+    cancel_in_progress=st.booleans(),
+    queue=st.sampled_from(QueueKind),
+    priority=st.integers(-9, 9),
+)
 STEPS = built(
     StepStatus,
     name=TEXT,
     id=maybe(st.just(StepId("v"))),
+    result=maybe(st.sampled_from(Result)),
+    outcome=maybe(st.sampled_from(Result)),
     exit_code=maybe(st.integers(0, 255)),
     started_at=maybe(MILLISECONDS),
     finished_at=maybe(MILLISECONDS),
 )
+NODES: dict[str, st.SearchStrategy[Any]] = {
+    "phase": st.sampled_from(JobPhase),
+    "result": maybe(st.sampled_from(Result)),
+    "outcome": maybe(st.sampled_from(Result)),
+    "reason": maybe(st.sampled_from(Reason)),
+    "message": maybe(TEXT),
+    "attempt": maybe(st.integers(1, 9).map(Attempt)),
+    "retries": st.integers(0, 9),
+    "retry_at": maybe(MILLISECONDS),
+    "kubernetes_job": maybe(TEXT),
+    "workflow": maybe(TEXT),
+    "exit_code": maybe(st.integers(0, 255)),
+    "started_at": maybe(SECONDS),
+    "finished_at": maybe(SECONDS),
+    "outputs": st.dictionaries(TEXT, TEXT, max_size=3),
+    "steps": st.lists(STEPS, max_size=2).map(tuple),
+    "admission": maybe(ADMISSIONS),
+}
 JOBS = built(
     JobStatus,
-    phase=st.sampled_from(JobPhase),
-    result=maybe(st.sampled_from(Result)),
-    reason=maybe(st.sampled_from(Reason)),
-    message=maybe(TEXT),
-    attempt=maybe(st.integers(1, 9).map(Attempt)),
-    kubernetes_job=maybe(TEXT),
-    exit_code=maybe(st.integers(0, 255)),
-    started_at=maybe(SECONDS),
-    finished_at=maybe(SECONDS),
-    outputs=st.dictionaries(TEXT, TEXT, max_size=3),
-    steps=st.lists(STEPS, max_size=2).map(tuple),
+    **NODES,
+    kept_from=maybe(st.integers(1, 9).map(RunNumber)),
+    summary=maybe(TEXT),
+    combinations=st.lists(built(CombinationStatus, **NODES, name=TEXT), max_size=2).map(tuple),
 )
 RECORDS = built(
     RunRecord,
@@ -80,6 +105,7 @@ CONDITIONS = built(
 STATUSES = built(
     WorkflowStatus,
     observed_generation=maybe(st.integers(1, 9)),
+    spec_digest=maybe(st.just(SpecDigest("0123456789ab"))),
     run=maybe(st.integers(1, 9).map(RunNumber)),
     phase=maybe(st.sampled_from(WorkflowPhase)),
     message=maybe(TEXT),
@@ -87,6 +113,11 @@ STATUSES = built(
     duration=maybe(TEXT),
     started_at=maybe(SECONDS),
     finished_at=maybe(SECONDS),
+    next_run_at=maybe(SECONDS),
+    scheduled_at=maybe(SECONDS),
+    missed_runs=st.integers(0, 100),
+    admission=maybe(ADMISSIONS),
+    compacted=maybe(TEXT),
     outputs=st.dictionaries(TEXT, TEXT, max_size=3),
     problems=st.lists(TEXT, max_size=2).map(tuple),
     conditions=st.lists(CONDITIONS, max_size=2).map(tuple),
@@ -123,6 +154,7 @@ def test_document() -> None:
     )
     assert status.to_json() == {
         "observedGeneration": 3,
+        "specDigest": DIGEST,
         "run": 2,
         "phase": "Running",
         "message": "pending",
@@ -142,6 +174,7 @@ def test_document() -> None:
                     {
                         "name": "make",
                         "id": "v",
+                        "result": "success",
                         "exitCode": 0,
                         "startedAt": "2026-03-01T12:00:00.000Z",
                         "finishedAt": "2026-03-01T12:00:01.500Z",
@@ -174,11 +207,13 @@ def test_document() -> None:
 
 def test_unknown_fields() -> None:
     """What a later version has added is passed over, at every level."""
-    status = a_run().with_job("build", failed(steps=(a_step("make", 1),))).but(history=(a_record_of(1),)).status()
+    build = failed(steps=(a_step("make", 1),), combinations=(CombinationStatus(name="build (1)"),))
+    status = a_run().with_job("build", build).but(history=(a_record_of(1),)).status()
     document = status.to_json()
     document["future"] = {"a": 1}
     document["jobs"]["build"]["future"] = 1
     document["jobs"]["build"]["steps"][0]["future"] = []
+    document["jobs"]["build"]["combinations"][0]["future"] = "x"
     document["history"][0]["future"] = None
     assert WorkflowStatus.from_json(document) == status
 
@@ -202,19 +237,22 @@ def test_unreadable(document: dict[str, Any] | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("phase", "generation", "over"),
+    ("phase", "ended"),
     [
-        (None, 1, False),
-        (WorkflowPhase.RUNNING, 1, False),
-        (WorkflowPhase.INVALID, 1, False),
-        (WorkflowPhase.SUCCEEDED, 1, True),
-        (WorkflowPhase.CANCELLED, 1, True),
-        (WorkflowPhase.SUCCEEDED, 2, False),
+        (None, False),
+        (WorkflowPhase.PENDING, False),
+        (WorkflowPhase.QUEUED, False),
+        (WorkflowPhase.RUNNING, False),
+        (WorkflowPhase.SUCCEEDED, True),
+        (WorkflowPhase.PARTIAL, True),
+        (WorkflowPhase.FAILED, True),
+        (WorkflowPhase.CANCELLED, True),
+        (WorkflowPhase.INVALID, False),
     ],
 )
-def test_over(phase: WorkflowPhase | None, generation: int, over: bool) -> None:  # noqa: FBT001  a table's column
-    """A run is over once it has ended for the generation that is asked about; an invalid spec is no run."""
-    assert a_run().but(phase=phase).status().over(generation) is over
+def test_ended(phase: WorkflowPhase | None, ended: bool) -> None:  # noqa: FBT001  a table's column
+    """A run is over in each phase that nothing follows; an invalid spec is no run that could be over."""
+    assert a_run().but(phase=phase).status().ended is ended
 
 
 def test_time() -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from fairlead.model.containers import EnvReference, KeyRef, Resources
 from fairlead.model.ids import JobId, StepId
-from fairlead.model.spec import DEFAULT_TIMEOUT, EnvReference, KeyRef, Resources
+from fairlead.model.spec import DEFAULT_TIMEOUT
 from fairlead.model.workflow import JobPlan, StepPlan, Workflow
 from fairlead.syntax import parse_spec
 from tests.builders import a_spec, chain
@@ -74,6 +75,8 @@ def test_whole_spec() -> None:
     assert (workflow, list(workflow.jobs)) == (
         Workflow(
             jobs={build.id: build, test.id: test},
+            digest=workflow.digest,
+            env=env,
             inputs={"who": "world", "times": 3, "loud": True},
             outputs={"v": "${{ jobs.build.outputs.v }}"},
             history_limit=3,
@@ -100,3 +103,39 @@ def test_long_chain() -> None:
     jobs = {"j0": {"commands": ["a"]}} | {f"j{n}": {"commands": ["a"], "needs": [f"j{n - 1}"]} for n in range(1, 5000)}
     workflow = parse_spec({**spec.document(), "jobs": dict(reversed(jobs.items()))})
     assert list(workflow.jobs) == list(jobs)
+
+
+def test_digest_tells_what_runs_from_what_steers() -> None:
+    """Pausing a workflow makes it no other one; a default that is spelled out neither; an edit of a job does."""
+    one = chain().workflow().digest
+    steered = chain().but(suspend=True, priority=3, ttlAfterFinished="1h", historyLimit=1, failFast=False)
+
+    assert steered.workflow().digest == one
+    assert chain().job("test", "build", commands=["false"]).workflow().digest != one
+
+
+def test_conditions_say_the_implicit_success() -> None:
+    """All three forms come together in one; a status function takes the place of success()."""
+    spec = (
+        a_spec().job("a", **{"if": "${{ inputs.x }}", "unless": "inputs.y"}).job("b", onComplete="always", unless="1")
+    )
+    steps = [{"run": "x", "if": "env.A"}, {"run": "x", "if": " ${{ always() }} "}, {"run": "x", "if": True}]
+    jobs = spec.job("c", steps=steps).but(inputs={"x": 1, "y": 2}, env={"A": "1"}).workflow().jobs
+
+    assert [job.condition for job in jobs.values()] == [
+        "success() && (inputs.x) && !(inputs.y)",
+        "!(1) && always()",
+        "success()",
+    ]
+    assert [step.condition for step in jobs[JobId("c")].steps] == [
+        "success() && (env.A)",
+        "(always())",
+        "success() && (true)",
+    ]
+
+
+def test_a_workflow_that_uses_a_template() -> None:
+    """It has one job, which calls it."""
+    workflow = parse_spec({"uses": "build", "with": {"a": 1}})
+
+    assert workflow.jobs == {JobId("call"): JobPlan(id=JobId("call"), label="build", uses="build", with_={"a": 1})}

@@ -41,8 +41,8 @@ def step(**fields: object) -> dict[str, Any]:
 
 TABLE: dict[str, tuple[Any, list[str]]] = {
     # Shapes
-    "nothing": ({}, ["spec.jobs: is missing"]),
-    "no jobs": (a_spec().document(), ["spec.jobs: there are no jobs; a workflow has at least one"]),
+    "nothing": ({}, ["spec.jobs: there are no jobs; a workflow has at least one, or uses a template"]),
+    "no jobs": (a_spec().document(), ["spec.jobs: there are no jobs; a workflow has at least one, or uses a template"]),
     "jobs are a list": ({"jobs": []}, ["spec.jobs: write a map (KEY: VALUE)"]),
     "a job is a text": ({"jobs": {"build": "make"}}, ["spec.jobs.build: write a map (KEY: VALUE)"]),
     "a job is null": ({"jobs": {"build": None}}, ["spec.jobs.build: write a map (KEY: VALUE)"]),
@@ -109,14 +109,12 @@ TABLE: dict[str, tuple[Any, list[str]]] = {
     "a word of a list": (
         chain().but(concurrency={"group": "a", "queue": "newest"}).document(),
         [
-            "spec.concurrency: not supported yet",
             'spec.concurrency.queue: "newest" is none of all, latest',
         ],
     ),
     "a word of a list in a list": (
         one(retry={"on": ["failures"]}),
         [
-            "spec.jobs.build.retry: not supported yet",
             (
                 'spec.jobs.build.retry.on[0]: "failures" is none of failure, timeout, infrastructure; '
                 'did you mean "failure"?'
@@ -194,7 +192,7 @@ TABLE: dict[str, tuple[Any, list[str]]] = {
         ["spec.jobs.text.zzz: unknown field", "spec.jobs.reference.commands[0]: write a text"],
     ),
     # Jobs
-    "an empty job": (one(commands=[]), ["spec.jobs.build: nothing to run; give it steps or commands"]),
+    "an empty job": (one(commands=[]), ["spec.jobs.build: nothing to run; give it steps, commands, a check or uses"]),
     "an empty script": (step(run="  \n"), ["spec.jobs.build.steps[0].run: nothing to run; write a script"]),
     "an empty command": (one(commands=["a", ""]), ["spec.jobs.build.commands[1]: nothing to run; write a command"]),
     "steps and commands": (
@@ -204,8 +202,7 @@ TABLE: dict[str, tuple[Any, list[str]]] = {
     "a check that runs something": (
         one(check="${{ true }}", commands=["a"]),
         [
-            "spec.jobs.build.check: not supported yet",
-            "spec.jobs.build.check: a check is decided without a Pod, so it takes neither steps nor commands",
+            "spec.jobs.build.check: a check is decided without a Pod, so it can't stand beside commands",
         ],
     ),
     "no image": (
@@ -307,17 +304,63 @@ TABLE: dict[str, tuple[Any, list[str]]] = {
             )
         ],
     ),
-    "a function that isn't there yet": (
+    "a status function in a text": (
         step(run="${{ success() }}"),
-        ["spec.jobs.build.steps[0].run: the function success() is not supported yet here"],
+        ["spec.jobs.build.steps[0].run: the function success() works only in an if"],
     ),
-    "a context that isn't there yet": (
+    "hashFiles outside of steps": (
+        one(image="a", commands=["a"], timeout="1m", **{"if": "hashFiles('a') == ''"}),
+        ["spec.jobs.build.if: the function hashFiles() works only in a step's texts"],
+    ),
+    "text beside a condition": (
+        one(image="a", commands=["a"], **{"if": "!${{ false }}"}),
+        ["spec.jobs.build.if: text around ${{ }} always holds; put the whole condition inside, or leave ${{ }} out"],
+    ),
+    "a matrix that isn't there": (
         step(run="${{ matrix.python }}"),
-        ['spec.jobs.build.steps[0].run: "matrix.python": the context matrix is not supported yet'],
+        ['spec.jobs.build.steps[0].run: "matrix.python": this job has no strategy.matrix'],
     ),
-    "a secret in an expression": (
-        step(env={"TOKEN": "${{ secrets.TOKEN }}"}),
-        ['spec.jobs.build.steps[0].env.TOKEN: "secrets.TOKEN": the context secrets is not supported yet'],
+    "a key that the matrix doesn't have": (
+        one(image="a", strategy={"matrix": {"python": [1]}}, commands=["${{ matrix.pyhton }}"]),
+        [('spec.jobs.build.commands[0]: "matrix.pyhton": the matrix has no "pyhton"; did you mean "python"?')],
+    ),
+    "a secret in a script": (
+        step(run="${{ secrets.TOKEN }}"),
+        [
+            (
+                'spec.jobs.build.steps[0].run: "secrets.TOKEN": secrets can be used only in the values of env, '
+                "as ${{ secrets.NAME }}"
+            )
+        ],
+    ),
+    "a secret in a computation": (
+        step(env={"TOKEN": "${{ format('{0}', secrets.TOKEN) }}"}),
+        [
+            (
+                "spec.jobs.build.steps[0].env.TOKEN: a secret or variable of the cluster is never read, "
+                "so nothing can be computed from it; write ${{ secrets.TOKEN }} by itself"
+            )
+        ],
+    ),
+    "a step that hasn't run yet": (
+        one(steps=[{"run": "echo ${{ steps.v.outputs.b }}"}, {"id": "v", "run": "a"}]),
+        ['spec.jobs.build.steps[0].run: "steps.v.outputs.b": the step "v" hasn\'t run yet there'],
+    ),
+    "jobs and a template": (
+        chain().but(uses="other").document(),
+        ["spec.uses: write jobs or uses, not both; a job can use a template, too"],
+    ),
+    "values for nothing": (
+        one(image="a", commands=["a"], **{"with": {"a": 1}}),
+        ["spec.jobs.build.with: there is nothing to give values to; write uses: TEMPLATE"],
+    ),
+    "outputs of a template": (
+        {"jobs": {"call": {"uses": "deploy", "outputs": {"a": "b"}}}},
+        ["spec.jobs.call.outputs: means nothing here: the outputs are the template's own"],
+    ),
+    "env of a check": (
+        {"jobs": {"call": {"check": "true", "env": {"a": "b"}}}},
+        ["spec.jobs.call.env: means nothing here: a check is decided without a Pod"],
     ),
     "a reference in an expression": (
         one(env={"TOKEN": SECRET}, commands=["echo ${{ env.token }}"]),
@@ -353,15 +396,6 @@ TABLE: dict[str, tuple[Any, list[str]]] = {
         one(steps=[{"id": "v", "run": "a"}], outputs={"a": "${{ steps.v.output.b }}"}),
         ['spec.jobs.build.outputs.a: "steps.v.output.b": no property "output"; did you mean "outputs"?'],
     ),
-    "a step's output in a step": (
-        one(steps=[{"id": "v", "run": "a"}, {"run": "echo ${{ steps.v.outputs.b }}"}]),
-        [
-            (
-                'spec.jobs.build.steps[1].run: "steps.v.outputs.b": steps in a step\'s own texts is not supported yet; '
-                "let the earlier step write to $FAIRLEAD_ENV"
-            )
-        ],
-    ),
     "an unknown need in an expression": (
         chain().job("c", "test", commands=["${{ needs.tset.result }}"]).document(),
         ['spec.jobs.c.commands[0]: "needs.tset.result": no need "tset"; did you mean "test"?'],
@@ -392,7 +426,7 @@ TABLE: dict[str, tuple[Any, list[str]]] = {
     ),
     "needs where there are none": (
         chain().but(env={"A": "${{ needs.build.result }}"}).document(),
-        ['spec.env.A: "needs.build.result": needs means nothing here; known here: workflow, inputs'],
+        ['spec.env.A: "needs.build.result": needs means nothing here; known here: workflow, inputs, github'],
     ),
     # Many at once
     "several mistakes": (
@@ -413,7 +447,7 @@ TABLE: dict[str, tuple[Any, list[str]]] = {
             'spec.jobs.test: unreachable: it needs "build", which can never run',
             'spec.jobs.test.commands[0]: "inputs.a": no input "a"; did you mean "ab"?',
             'spec.jobs.test.timeout: "soon" is not a duration; write 90s, 10m, 1h30m or a whole number of seconds',
-            "spec.jobs.last: nothing to run; give it steps or commands",
+            "spec.jobs.last: nothing to run; give it steps, commands, a check or uses",
             "spec.jobs.last: has no image; set image here, or for all jobs in spec.defaults.image",
             'spec.concurency: unknown field; did you mean "concurrency"?',
             "spec.defaults.timeout: a timeout is at least 1s",

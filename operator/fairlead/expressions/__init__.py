@@ -1,6 +1,7 @@
 """The `${{ }}` expression language of GitHub Actions.
 
     source ─ lexer ─ parser ─→ tree (nodes) ─→ evaluator ─→ value
+                                    ├─→ simplify: what is known already, decided
                                     ├─→ references: what it uses
                                     └─→ unparse: its source again
 
@@ -13,6 +14,7 @@ from .evaluator import Evaluator, evaluate
 from .functions import BUILTINS, Function, Functions
 from .nodes import Call, Comparison, Filter, Index, Literal, Logical, Name, Node, Not, Operator
 from .parser import parse
+from .partial import simplify
 from .references import ANY, Reference, calls, references
 from .template import Expression, Template, Text, evaluate_template, interpolate, parse_template
 from .unparse import unparse
@@ -54,6 +56,7 @@ __all__ = [
     "parse",
     "parse_template",
     "references",
+    "simplify",
     "to_number",
     "to_text",
     "truthy",

@@ -18,7 +18,21 @@ RunNumber = NewType("RunNumber", int)
 """Counts the runs of one Workflow resource, from 1."""
 
 Attempt = NewType("Attempt", int)
-"""Counts the Kubernetes Jobs made for one job of one run, from 1."""
+"""Counts the tries at one node of one run, from 1."""
+
+SpecDigest = NewType("SpecDigest", str)
+"""Tells a spec from another one, but for the fields that only steer its runs: 12 hexadecimal digits."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class NodeId:
+    """What is run: a job, or one combination of it, by its index from 0."""
+
+    job: JobId
+    combination: int | None = None
+
+    def __str__(self) -> str:
+        return self.job if self.combination is None else f"{self.job}[{self.combination}]"
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -68,19 +68,33 @@ class Result(StrEnum):
 class Reason(StrEnum):
     """Why a job is in its phase, where the phase alone doesn't say it."""
 
+    CALL_FAILED = "CallFailed"
     CANCELLED = "Cancelled"
+    CHECK_FAILED = "CheckFailed"
+    CONDITION_NOT_MET = "ConditionNotMet"
+    DEADLOCKED = "Deadlocked"
+    DISABLED = "Disabled"
     EVICTED = "Evicted"
     EXPRESSION_FAILED = "ExpressionFailed"
+    FAIL_FAST = "FailFast"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     JOB_DELETED = "JobDeleted"
     JOB_REFUSED = "JobRefused"
+    MATRIX_FAILED = "MatrixFailed"
     MISCONFIGURED = "Misconfigured"
     NEED_NOT_MET = "NeedNotMet"
+    OUTPUTS_LOST = "OutputsLost"
     OUT_OF_MEMORY = "OutOfMemory"
     POD_LOST = "PodLost"
     START_FAILED = "StartFailed"
+    RETRYING = "Retrying"
+    SERVICE_FAILED = "ServiceFailed"
     STEP_FAILED = "StepFailed"
+    SUPERSEDED = "Superseded"
+    SUSPENDED = "Suspended"
     TIMED_OUT = "TimedOut"
+    WAITING_FOR_GROUP = "WaitingForGroup"
+    WAITING_FOR_ROOM = "WaitingForRoom"
 
 
 _W, _J = WorkflowPhase, JobPhase
@@ -98,7 +112,7 @@ WORKFLOW_TRANSITIONS: Mapping[WorkflowPhase, frozenset[WorkflowPhase]] = {
 
 JOB_TRANSITIONS: Mapping[JobPhase, frozenset[JobPhase]] = {
     _J.PENDING: frozenset({_J.QUEUED, _J.RUNNING, _J.SUCCEEDED, _J.FAILED, _J.CANCELLED, _J.SKIPPED}),
-    _J.QUEUED: frozenset({_J.RUNNING, _J.SUCCEEDED, _J.FAILED, _J.CANCELLED}),
+    _J.QUEUED: frozenset({_J.RUNNING, _J.SUCCEEDED, _J.FAILED, _J.CANCELLED, _J.SKIPPED}),
     _J.RUNNING: frozenset({_J.QUEUED, _J.SUCCEEDED, _J.FAILED, _J.CANCELLED}),
     _J.SUCCEEDED: frozenset(),
     _J.FAILED: frozenset(),

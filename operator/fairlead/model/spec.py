@@ -11,18 +11,15 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import (
-    AfterValidator,
-    BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
     JsonValue,
     PlainValidator,
-    Tag,
     WithJsonSchema,
 )
 
 from fairlead.model.base import Model
+from fairlead.model.containers import Env, Resources, Services
 from fairlead.model.fields import (
     ANYTHING,
     Duration,
@@ -32,13 +29,10 @@ from fairlead.model.fields import (
     Label,
     Name,
     Needs,
-    Quantity,
     Raw,
     Script,
     StepKey,
     Timeout,
-    VariableName,
-    scalar_text,
 )
 
 DEFAULT_TIMEOUT = 6 * 3600
@@ -48,64 +42,6 @@ DEFAULT_TIMEOUT = 6 * 3600
 def _rules(*rules: tuple[str, str]) -> ConfigDict:
     found: list[JsonValue] = [{"rule": rule, "message": message} for rule, message in rules]
     return ConfigDict(json_schema_extra={"x-kubernetes-validations": found})
-
-
-class KeyRef(Model):
-    """A key of a Secret or ConfigMap in the Workflow's namespace."""
-
-    name: Annotated[str, Field(min_length=1, max_length=253)]
-    """The Secret's or ConfigMap's name."""
-    key: Annotated[str, Field(min_length=1, max_length=253)]
-    """The key in it."""
-    optional: bool = False
-    """Go on without the variable where the key is missing."""
-
-
-class EnvReference(Model):
-    """A variable whose value stays in the cluster: exactly one of the two."""
-
-    secret_key_ref: KeyRef | None = None
-    """Take the value from a Secret."""
-    config_map_key_ref: KeyRef | None = None
-    """Take the value from a ConfigMap."""
-
-
-# No key of a document looks like these, so they can be told from one in the place of an error.
-_TEXT, _REFERENCE = "\0text", "\0reference"
-
-
-def _env_kind(value: object) -> str | None:
-    match value:
-        case str() | bool() | int() | float():
-            return _TEXT
-        case EnvReference():
-            return _REFERENCE
-        case Mapping() if set(value) & {"secretKeyRef", "configMapKeyRef"}:
-            return _REFERENCE
-        case _:
-            return None
-
-
-def _one_reference(reference: EnvReference) -> EnvReference:
-    if (reference.secret_key_ref is None) == (reference.config_map_key_ref is None):
-        raise ValueError("a reference is either to a Secret or to a ConfigMap")
-    return reference
-
-
-EnvText = Annotated[Script, BeforeValidator(scalar_text)]
-EnvValue = Annotated[
-    Annotated[EnvText, Tag(_TEXT)] | Annotated[EnvReference, AfterValidator(_one_reference), Tag(_REFERENCE)],
-    Discriminator(
-        _env_kind,
-        custom_error_type="env_value",
-        custom_error_message="write a text, a number, true, false, {secretKeyRef: …} or {configMapKeyRef: …}",
-    ),
-    WithJsonSchema(ANYTHING),
-]
-UNION_TAGS = frozenset({_TEXT, _REFERENCE})
-"""What pydantic puts into an error's place that is no part of the document."""
-
-Env = dict[VariableName, EnvValue]
 
 
 def _input_value(value: object) -> str | int | float | bool:
@@ -175,6 +111,19 @@ class Defaults(Model):
     """How failed jobs are tried again."""
 
 
+class Schedule(Model):
+    """Times at which a run starts."""
+
+    cron: Annotated[str, Field(min_length=1, max_length=200)]
+    """Minute, hour, day of month, month, day of week; or @hourly, @daily, @weekly, @monthly, @yearly."""
+    timezone: Annotated[str, Field(min_length=1, max_length=100)] = "UTC"
+    """The zone that the times are in, as Europe/Berlin."""
+    suspend: bool = False
+    """Pass the times over while this is true."""
+    starting_deadline: Duration | None = None
+    """How late a run may start; what is later counts as missed."""
+
+
 class Step(Model):
     """One script in the job's container."""
 
@@ -196,63 +145,6 @@ class Step(Model):
     """How long it may take, as 90s, 10m or 1h30m."""
     continue_on_error: Flag = False
     """Go on with the next step when it fails: true, false or an expression."""
-
-
-class Resources(Model):
-    """What a container asks of its node, and may use."""
-
-    requests: dict[str, Quantity] = {}
-    """What the scheduler sets aside, as cpu: 500m, memory: 512Mi."""
-    limits: dict[str, Quantity] = {}
-    """What the container can't go over."""
-
-
-class HealthCheck(Model):
-    """How to tell that a service is ready: exactly one of command, http and tcp."""
-
-    command: tuple[str, ...] = ()
-    """Healthy when this exits with 0 in the service's container."""
-    http: str | None = None
-    """Healthy when a GET of this path on the first port answers with a status below 400."""
-    tcp: bool = False
-    """Healthy when the first port accepts a connection."""
-    interval: Duration = 1
-    """How long to wait between two checks."""
-    timeout: Timeout = 5
-    """How long one check may take."""
-    retries: Annotated[int, Field(ge=1, le=10_000)] = 60
-    """How many checks may fail before the service counts as broken."""
-
-
-class Service(Model):
-    """A container beside the job's, ready before the first step starts."""
-
-    image: Script
-    """Its image."""
-    env: Env = {}
-    """Its variables."""
-    ports: tuple[Annotated[int, Field(ge=1, le=65_535)], ...] = ()
-    """Its ports; well-known images know theirs."""
-    command: tuple[Script, ...] = ()
-    """Instead of the image's entry point."""
-    args: tuple[Script, ...] = ()
-    """Instead of the image's command."""
-    health_check: HealthCheck | None = None
-    """How to tell that it is ready; well-known images know theirs."""
-    resources: Resources | None = None
-    """What it asks of the node, and may use."""
-
-
-def _services(value: object) -> object:
-    if isinstance(value, list | tuple) and all(isinstance(image, str) for image in value):
-        names = [image.rsplit("/", 1)[-1].split("@", 1)[0].split(":", 1)[0] for image in value]
-        return {name: {"image": image} for name, image in zip(names, value, strict=True)}
-    if isinstance(value, Mapping):
-        return {name: {"image": each} if isinstance(each, str) else each for name, each in value.items()}
-    raise ValueError("services are a list of images, or a map from names to images or settings")
-
-
-Services = Annotated[dict[str, Service], BeforeValidator(_services), WithJsonSchema(ANYTHING)]
 
 
 def _matrix(value: object) -> object:
@@ -283,10 +175,6 @@ class Job(Model):
             "!(has(self.steps) && has(self.commands))",
             "write steps or commands, not both: commands are short for steps",
         ),
-        (
-            "!has(self.check) || !(has(self.steps) || has(self.commands))",
-            "a check is decided without a Pod, so it takes neither steps nor commands",
-        ),
     )
 
     name: Label | None = None
@@ -303,8 +191,12 @@ class Job(Model):
     """Run it after its needs' success, after a failure, or always."""
     enabled: Flag = True
     """Leave it out where false: true, false or an expression."""
-    check: str | None = None
+    check: Expression | None = None
     """An expression that decides success or failure, without a Pod."""
+    uses: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """The WorkflowTemplate of this namespace that it runs instead of steps."""
+    with_: Annotated[dict[Name, InputValue], Field(alias="with")] = {}
+    """Values for the template's inputs."""
     image: Script | None = None
     """The container's image; it needs a /bin/sh."""
     shell: Script | None = None
@@ -329,7 +221,7 @@ class Job(Model):
     """How long it may take, as 90s, 10m or 1h30m; 6h where nothing is said."""
     retry: Retry | None = None
     """How it is tried again after a failure."""
-    continue_on_error: Flag = False
+    continue_on_error: Flag | None = None
     """Let the workflow go on when it fails: true, false or an expression."""
     concurrency: Concurrency | None = None
     """One at a time in a group."""
@@ -347,13 +239,39 @@ class Job(Model):
     """Laid over its Pod's template as a strategic merge, for all the rest."""
 
 
-class WorkflowSpec(Model):
+class InputType(StrEnum):
+    """What kind of value an input takes."""
+
+    STRING = "string"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+
+
+class Input(Model):
+    """An input that a template takes."""
+
+    type: InputType = InputType.STRING
+    """string, number, boolean or choice."""
+    required: bool = False
+    """Whether the caller has to give it."""
+    default: InputValue | None = None
+    """Its value where the caller gives none; without it an empty text, 0 or false, or the first option."""
+    options: tuple[str, ...] = ()
+    """The values of a choice."""
+    description: str | None = None
+    """What it is for."""
+
+
+class Body(Model):
     """A graph of jobs, and how it is run."""
 
-    inputs: dict[Name, InputValue] = {}
-    """Values that expressions find as inputs.NAME."""
     env: Env = {}
     """Variables of all jobs: texts, or references as {secretKeyRef: {name, key}}; a job's and a step's own win."""
+    secrets_from: Annotated[str, Field(min_length=1, max_length=253)] = "fairlead-secrets"
+    """The Secret of this namespace whose keys `secrets.NAME` stands for."""
+    vars_from: Annotated[str, Field(min_length=1, max_length=253)] = "fairlead-vars"
+    """The ConfigMap of this namespace whose keys `vars.NAME` stands for."""
     defaults: Defaults = Defaults()
     """What jobs and steps have where they say nothing themselves."""
     concurrency: Concurrency | None = None
@@ -366,13 +284,37 @@ class WorkflowSpec(Model):
     """Stop the rest at the first failure that isn't allowed."""
     priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
     """Who goes first where there isn't room for all: the higher one."""
+    outputs: dict[Name, str] = {}
+    """Texts that the status shows in the end, as NAME: ${{ jobs.ID.outputs.NAME }}."""
+    jobs: Annotated[dict[JobKey, Job], Field(max_length=5000)] = {}
+    """The jobs, by id."""
+
+
+class WorkflowSpec(Body):
+    """A graph of jobs, and how it is run."""
+
+    inputs: dict[Name, InputValue] = {}
+    """Values that expressions find as inputs.NAME."""
+    uses: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """The WorkflowTemplate of this namespace that it runs instead of jobs."""
+    with_: Annotated[dict[Name, InputValue], Field(alias="with")] = {}
+    """Values for the template's inputs."""
+    schedules: Annotated[tuple[Schedule, ...], Field(max_length=100)] = ()
+    """When it runs; without one it runs when it is applied."""
     suspend: bool = False
     """Start nothing new while this is true."""
     ttl_after_finished: Duration | None = None
     """Delete the Workflow this long after it finished."""
     history_limit: Annotated[int, Field(ge=0, le=100)] = 10
     """How many earlier runs the status remembers."""
-    outputs: dict[Name, str] = {}
-    """Texts that the status shows in the end, as NAME: ${{ jobs.ID.outputs.NAME }}."""
-    jobs: Annotated[dict[JobKey, Job], Field(min_length=1, max_length=5000)]
-    """The jobs, by id."""
+
+
+STEERING = frozenset({"suspend", "priority", "ttl_after_finished", "history_limit", "schedules"})
+"""Fields of a Workflow that steer its runs: changing them starts no other run."""
+
+
+class WorkflowTemplateSpec(Body):
+    """A workflow that others call, with the inputs that it takes."""
+
+    inputs: dict[Name, Input] = {}
+    """What callers may, or have to, give; expressions find it as inputs.NAME."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import ConfigDict, Field, PlainSerializer
 
 from fairlead.model.base import Model as _Model
-from fairlead.model.ids import Attempt, JobId, RunNumber, StepId
+from fairlead.model.ids import Attempt, JobId, RunNumber, SpecDigest, StepId
 from fairlead.model.phase import JobPhase, Reason, Result, WorkflowPhase
+from fairlead.model.spec import QueueKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,13 +38,34 @@ class Model(_Model):
     model_config = ConfigDict(extra="ignore")
 
 
+class AdmissionStatus(Model):
+    """How a run or a job stands in its concurrency group and with the limits. Written before anything is started."""
+
+    admitted: bool = False
+    """Whether it may run; it then holds its group until nothing of it works any more."""
+    since: PreciseTime
+    """When it began to wait."""
+    group: str | None = None
+    """Its concurrency group."""
+    cancel_in_progress: bool = False
+    """Whether it has the one before it cancelled."""
+    queue: QueueKind = QueueKind.ALL
+    """Whether it waits beside others, or instead of them."""
+    priority: int = 0
+    """Who goes first where there isn't room for all: the higher one."""
+
+
 class StepStatus(Model):
-    """How one step went. Steps that didn't run aren't listed."""
+    """How one step went."""
 
     name: str
     """What the log calls it."""
     id: StepId | None = None
     """Its id, where it has one."""
+    result: Result | None = None
+    """success, failure, cancelled or skipped, after continueOnError."""
+    outcome: Result | None = None
+    """The same before continueOnError, where it differs."""
     exit_code: int | None = None
     """0 for success; 124 for a timeout."""
     started_at: PreciseTime | None = None
@@ -52,21 +74,29 @@ class StepStatus(Model):
     """When it ended."""
 
 
-class JobStatus(Model):
-    """How one job of the current run stands."""
+class NodeStatus(Model):
+    """How one job, or one combination of it, stands in the current run."""
 
     phase: JobPhase = JobPhase.PENDING
     """Pending, Queued, Running, Succeeded, Failed, Cancelled or Skipped."""
     result: Result | None = None
-    """What needs.ID.result gives once it has ended."""
+    """How it ended, after continueOnError: what needs.ID.result gives."""
+    outcome: Result | None = None
+    """The same before continueOnError, where it differs."""
     reason: Reason | None = None
     """Why it is in its phase, in a word."""
     message: str | None = None
     """The same in a sentence."""
     attempt: Attempt | None = None
     """How many Kubernetes Jobs were made for it in this run."""
+    retries: int = 0
+    """How many of them failed by themselves and were tried again; the cluster's losses don't count."""
+    retry_at: PreciseTime | None = None
+    """When it is tried again."""
     kubernetes_job: str | None = None
     """The newest of them, for `kubectl logs job/NAME`."""
+    workflow: str | None = None
+    """The Workflow that was called, where the job uses a template."""
     exit_code: int | None = None
     """The exit code of the step that decided it; 124 for a timeout."""
     started_at: Time | None = None
@@ -76,7 +106,27 @@ class JobStatus(Model):
     outputs: dict[str, str] = {}
     """Its outputs."""
     steps: tuple[StepStatus, ...] = ()
-    """The steps that ran."""
+    """Its steps."""
+    admission: AdmissionStatus | None = None
+    """How it stands in its concurrency group."""
+
+
+class CombinationStatus(NodeStatus):
+    """One combination of a job's matrix."""
+
+    name: str
+    """The job's name with the combination's values."""
+
+
+class JobStatus(NodeStatus):
+    """How one job of the current run stands."""
+
+    kept_from: RunNumber | None = None
+    """The earlier run that it ended in, where a rerun kept what had succeeded."""
+    summary: str | None = None
+    """Of a matrix: how many combinations passed, as `4/6 passed`."""
+    combinations: tuple[CombinationStatus, ...] = ()
+    """Of a matrix: its combinations, in order."""
 
 
 class RunRecord(Model):
@@ -85,7 +135,7 @@ class RunRecord(Model):
     run: RunNumber
     """Its number."""
     generation: int
-    """The generation of the spec that it ran."""
+    """The generation of the spec that it ended with."""
     phase: WorkflowPhase
     """How it ended."""
     message: str | None = None
@@ -118,6 +168,8 @@ class WorkflowStatus(Model):
 
     observed_generation: int | None = None
     """The generation of the spec that this status speaks of."""
+    spec_digest: SpecDigest | None = None
+    """Tells whether an edit changed what the run does, or only how it is steered."""
     run: RunNumber | None = None
     """The number of the current run."""
     phase: WorkflowPhase | None = None
@@ -132,6 +184,16 @@ class WorkflowStatus(Model):
     """When the run started."""
     finished_at: Time | None = None
     """When it ended."""
+    next_run_at: Time | None = None
+    """When the schedule starts the next run."""
+    scheduled_at: Time | None = None
+    """The time up to which the schedule has been dealt with."""
+    missed_runs: int = 0
+    """How many times of the schedule passed without a run before this one."""
+    admission: AdmissionStatus | None = None
+    """How the run stands in its concurrency group and with the limits."""
+    compacted: str | None = None
+    """What was left out of this status to keep it small."""
     outputs: dict[str, str] = {}
     """The workflow's outputs."""
     problems: tuple[str, ...] = ()
@@ -143,10 +205,10 @@ class WorkflowStatus(Model):
     history: tuple[RunRecord, ...] = ()
     """Earlier runs, the newest first."""
 
-    def over(self, generation: int) -> bool:
-        """Whether the run of a generation has ended: from then on nothing changes what is recorded of it."""
-        ended = self.phase is not None and self.phase.ended and self.phase is not WorkflowPhase.INVALID
-        return ended and self.observed_generation == generation
+    @property
+    def ended(self) -> bool:
+        """Whether the recorded run is over: from then on nothing changes what is recorded of it."""
+        return self.phase is not None and self.phase.ended and self.phase is not WorkflowPhase.INVALID
 
     def to_json(self) -> dict[str, Any]:
         """Give the document that stands in the resource: camelCase, without what is empty."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fairlead.model.ids import JobId
-    from fairlead.model.spec import Job, WorkflowSpec
+    from fairlead.model.spec import Body, Job
 
 Graph = dict["JobId", tuple["JobId", ...]]
 
@@ -26,7 +26,7 @@ def order(needs: Mapping[JobId, tuple[JobId, ...]]) -> tuple[JobId, ...]:
     return tuple(TopologicalSorter(needs).static_order())
 
 
-def check(spec: WorkflowSpec, document: Mapping[str, object]) -> Iterator[Problem]:
+def check(spec: Body, document: Mapping[str, object]) -> Iterator[Problem]:
     """Find what is wrong with the needs. `document` tells of jobs that had to be left out of `spec`."""
     written = document.get("jobs")
     known = dict.fromkeys([*spec.jobs, *(written if isinstance(written, dict) else ())])
@@ -42,7 +42,7 @@ def check(spec: WorkflowSpec, document: Mapping[str, object]) -> Iterator[Proble
     yield from _each_need(spec, known)
 
 
-def _each_need(spec: WorkflowSpec, known: Mapping[JobId, None]) -> Iterator[Problem]:
+def _each_need(spec: Body, known: Mapping[JobId, None]) -> Iterator[Problem]:
     for job_id, job in spec.jobs.items():
         for field, needs in (("needs", job.needs), ("requires", job.requires)):
             seen: set[JobId] = set()

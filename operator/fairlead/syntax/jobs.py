@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fairlead.model.problem import Path, Problem, quote
+from fairlead.model.spec import WorkflowSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from fairlead.model.spec import Defaults, Env, Job, WorkflowSpec
+    from fairlead.model.containers import Env
+    from fairlead.model.spec import Body, Defaults, Job
 
 MOST_SCRIPT_BYTES = 100 * 1024
 """What a job's scripts may take together: they travel in one argument, and Linux takes 128 KiB there."""
@@ -25,8 +27,9 @@ _TAKEN = (
 )
 
 
-def check(spec: WorkflowSpec, document: Mapping[str, Any]) -> Iterator[Problem]:
+def check(spec: Body, document: Mapping[str, Any]) -> Iterator[Problem]:
     """Find what is wrong inside of jobs. `document` tells what stood there before parts were left out."""
+    yield from _something(spec, document)
     yield from _env(spec.env, ("spec", "env"))
     seen: dict[str, str] = {}
     for job_id, job in spec.jobs.items():
@@ -36,7 +39,9 @@ def check(spec: WorkflowSpec, document: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(at, f"duplicate id: {quote(twin)} differs only in case")
         written = document["jobs"].get(job_id) or {}
         yield from _content(job, at, written)
-        if not (job.check or _has_image(job, written) or _has_image(spec.defaults, document.get("defaults"))):
+        if not (
+            job.check or job.uses or _has_image(job, written) or _has_image(spec.defaults, document.get("defaults"))
+        ):
             yield Problem(at, "has no image; set image here, or for all jobs in spec.defaults.image")
         yield from _env(job.env, (*at, "env"))
         yield from _steps(job, at)
@@ -47,15 +52,47 @@ def _has_image(part: Job | Defaults, written: object) -> bool:
     return part.image is not None or (isinstance(written, dict) and written.get("image") is not None)
 
 
+def _something(spec: Body, document: Mapping[str, Any]) -> Iterator[Problem]:
+    # Jobs of a wrong shape were reported as such already.
+    nothing = not (spec.jobs or document.get("jobs"))
+    if not isinstance(spec, WorkflowSpec):
+        if nothing:
+            yield Problem(("spec", "jobs"), "there are no jobs; a template has at least one")
+        return
+    if nothing and not spec.uses:
+        yield Problem(("spec", "jobs"), "there are no jobs; a workflow has at least one, or uses a template")
+    if spec.jobs and spec.uses:
+        yield Problem(("spec", "uses"), "write jobs or uses, not both; a job can use a template, too")
+    if spec.with_ and not spec.uses:
+        yield Problem(("spec", "with"), "there is nothing to give values to; write uses: TEMPLATE, or inputs")
+
+
+_KINDS = ("steps", "commands", "check", "uses")
+_ONLY_STEPS = ("services", "env", "retry", "podTemplate", "volumes", "image", "shell", "resources", "timeout")
+
+
 def _content(job: Job, at: Path, written: Mapping[str, Any]) -> Iterator[Problem]:
-    if job.steps and job.commands:
-        yield Problem((*at, "commands"), "write steps or commands, not both: commands are short for steps")
-    elif not (job.steps or job.commands or job.check):
+    kinds = [kind for kind in _KINDS if getattr(job, kind)]
+    if not kinds:
         # Steps of a wrong shape were reported as such already.
-        if not (written.get("steps") or written.get("commands") or written.get("check")):
-            yield Problem(at, "nothing to run; give it steps or commands")
-    elif job.check and (job.steps or job.commands):
-        yield Problem((*at, "check"), "a check is decided without a Pod, so it takes neither steps nor commands")
+        if not any(written.get(kind) for kind in _KINDS):
+            yield Problem(at, "nothing to run; give it steps, commands, a check or uses")
+    elif kinds == ["steps", "commands"]:
+        yield Problem((*at, "commands"), "write steps or commands, not both: commands are short for steps")
+    elif len(kinds) > 1:
+        kind = "check" if job.check else "uses"
+        said = "a check is decided without a Pod" if job.check else "a template brings its own jobs"
+        others = " and ".join(each for each in kinds if each != kind)
+        yield Problem((*at, kind), f"{said}, so it can't stand beside {others}")
+    if job.check or job.uses:
+        said = "a check is decided without a Pod" if job.check else "a template brings its own"
+        for field in _ONLY_STEPS:
+            if written.get(field) and not (field == "retry" and job.uses):
+                yield Problem((*at, field), f"means nothing here: {said}")
+    if job.with_ and not job.uses:
+        yield Problem((*at, "with"), "there is nothing to give values to; write uses: TEMPLATE")
+    if job.uses and job.outputs:
+        yield Problem((*at, "outputs"), "means nothing here: the outputs are the template's own")
 
 
 def _steps(job: Job, at: Path) -> Iterator[Problem]:

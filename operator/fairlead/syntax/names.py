@@ -1,177 +1,146 @@
 """Every `${{ }}` of a spec: that it parses, and that what it names is there to be found.
 
-Which contexts an expression may use depends on when it is evaluated: a job's texts when its Kubernetes Job is made,
-its outputs when it has ended, the workflow's outputs in the end.
+Which contexts an expression may use depends on when it is evaluated: a job's texts when its Kubernetes Job is made, its
+steps' when they run, its outputs when it has ended, the workflow's outputs in the end.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fairlead.expressions import ANY, ExpressionError, ParsingError, parse_template, references
-from fairlead.model.problem import Problem, closest, one_line, quote
-from fairlead.model.spec import EnvReference
-from fairlead.syntax.graph import needs_of
+from fairlead.model.status_functions import CONDITION_FUNCTIONS, STEP_CONDITION_FUNCTIONS, STEP_FUNCTIONS
+from fairlead.syntax.scopes import Scope, check_condition, check_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from fairlead.expressions import Reference
-    from fairlead.model.problem import Path
-    from fairlead.model.spec import Job, WorkflowSpec
+    from fairlead.model.problem import Path, Problem
+    from fairlead.model.spec import Body, Concurrency, Job, Step
 
-WORKFLOW_PROPERTIES = ("name", "namespace", "uid", "run", "generation", "labels", "annotations")
-NEED_PROPERTIES = ("result", "outputs")
-
-_LATER_CONTEXTS = ("secrets", "vars", "matrix", "strategy", "job", "runner", "github")
-_LATER_FUNCTIONS = ("success", "failure", "always", "cancelled", "hashfiles")
-_MOST_SHOWN = 120
+_ALWAYS = ("workflow", "inputs", "github")
+_JOB = (*_ALWAYS, "needs")
+_COMBINATION = (*_JOB, "matrix", "strategy")
+_STEP = (*_COMBINATION, "env", "steps", "job", "runner")
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """What the expressions of one place may name. `names` has the context names that mean something there."""
-
-    spec: WorkflowSpec
-    names: tuple[str, ...]
-    job: Job | None = None
-    env: Mapping[str, object] | None = None
-
-
-def check(spec: WorkflowSpec) -> Iterator[Problem]:
+def check(spec: Body) -> Iterator[Problem]:
     """Find the expressions that don't parse, and those that name what isn't there."""
-    overall = _Scope(spec, ("workflow", "inputs"))
+    overall = Scope(spec, _ALWAYS, inputs=tuple(getattr(spec, "inputs", ())))
     yield from _env(spec.env, overall, ("spec", "env"))
     for name in ("image", "shell", "working_directory"):
-        text = getattr(spec.defaults, name)
         alias = str(type(spec.defaults).model_fields[name].alias)
-        yield from _text(text, overall, ("spec", "defaults", alias))
+        yield from check_text(getattr(spec.defaults, name), overall, ("spec", "defaults", alias))
+    yield from _concurrency(spec.concurrency, overall, ("spec", "concurrency"))
     for output, text in spec.outputs.items():
-        yield from _text(text, _Scope(spec, ("workflow", "inputs", "jobs")), ("spec", "outputs", output))
+        yield from check_text(text, overall.but(names=(*_ALWAYS, "jobs")), ("spec", "outputs", output))
+    for name, value in getattr(spec, "with_", {}).items():
+        yield from check_text(value, overall, ("spec", "with", name))
     for job_id, job in spec.jobs.items():
-        yield from _job(spec, job, ("spec", "jobs", job_id))
+        yield from _job(job, overall.but(job=job), ("spec", "jobs", job_id))
 
 
-def _job(spec: WorkflowSpec, job: Job, at: Path) -> Iterator[Problem]:
-    outer = _Scope(spec, ("workflow", "inputs", "needs"), job)
-    yield from _text(job.name, _Scope(spec, ("workflow", "inputs"), job), (*at, "name"))
-    yield from _text(job.image, outer, (*at, "image"))
-    yield from _env(job.env, outer, (*at, "env"))
-    env = {**spec.env, **job.env}
-    inner = _Scope(spec, ("workflow", "inputs", "needs", "env"), job, env)
-    yield from _text(job.shell, inner, (*at, "shell"))
-    yield from _text(job.working_directory, inner, (*at, "workingDirectory"))
-    for index, command in enumerate(job.commands):
-        yield from _text(command, inner, (*at, "commands", index))
-    for index, step in enumerate(job.steps):
-        here = (*at, "steps", index)
-        scope = _Scope(spec, inner.names, job, {**env, **step.env})
-        yield from _env(step.env, inner, (*here, "env"))
-        yield from _text(step.name, scope, (*here, "name"))
-        yield from _text(step.run, scope, (*here, "run"))
-        yield from _text(step.shell, scope, (*here, "shell"))
-        yield from _text(step.working_directory, scope, (*here, "workingDirectory"))
-    ended = _Scope(spec, ("workflow", "inputs", "needs", "env", "steps"), job, env)
-    for output, text in job.outputs.items():
-        yield from _text(text, ended, (*at, "outputs", output))
+def _job(job: Job, overall: Scope, at: Path) -> Iterator[Problem]:
+    early = overall.but(names=_JOB)
+    scope = overall.but(names=_COMBINATION if job.strategy else _JOB)
+    for field, text in (("if", job.if_), ("unless", job.unless)):
+        yield from check_condition(text, early.but(functions=CONDITION_FUNCTIONS), (*at, field))
+    yield from check_text(job.enabled, overall, (*at, "enabled"))
+    yield from check_condition(job.check, scope, (*at, "check"))
+    yield from _strategy(job, early, (*at, "strategy"))
+    for field, value in (
+        ("name", job.name),
+        ("image", job.image),
+        ("continueOnError", job.continue_on_error),
+        ("uses", job.uses),
+    ):
+        yield from check_text(value, scope, (*at, field))
+    for name, given in job.with_.items():
+        yield from check_text(given, scope, (*at, "with", name))
+    yield from _concurrency(job.concurrency, scope, (*at, "concurrency"))
+    yield from _env(job.env, scope, (*at, "env"))
+    yield from _services(job, scope, (*at, "services"))
+    for field, document in (
+        ("serviceAccountName", job.service_account_name),
+        ("nodeSelector", job.node_selector),
+        ("tolerations", job.tolerations),
+        ("volumes", job.volumes),
+        ("volumeMounts", job.volume_mounts),
+        ("podTemplate", job.pod_template),
+    ):
+        yield from _deep(document, scope, (*at, field))
+    yield from _steps(job, overall, at)
 
 
-def _env(env: Mapping[str, str | EnvReference], scope: _Scope, at: Path) -> Iterator[Problem]:
-    for name, value in env.items():
-        if isinstance(value, str):
-            yield from _text(value, scope, (*at, name))
-
-
-def _text(text: str | None, scope: _Scope, path: Path) -> Iterator[Problem]:
-    if text is None or "${{" not in text:
+def _strategy(job: Job, scope: Scope, at: Path) -> Iterator[Problem]:
+    if job.strategy is None:
         return
-    try:
-        template = parse_template(text)
-    except ExpressionError as error:
-        yield _unreadable(error, path)
-        return
-    try:
-        known = (*scope.names, *_LATER_CONTEXTS, "steps", "needs", "jobs", "env")
-        parse_template(text, known)
-    except ExpressionError as error:
-        yield _unreadable(error, path)
-        return
-    for reference in references(template):
-        problem = _reference(reference, scope, path)
-        if problem is not None:
-            yield problem
+    yield from _deep(job.strategy.matrix, scope, (*at, "matrix"))
+    yield from check_text(job.strategy.fail_fast, scope, (*at, "failFast"))
 
 
-def _unreadable(error: ExpressionError, path: Path) -> Problem:
-    message = str(error)
-    named = message.split("'")[1] if "Unrecognized" in message and "'" in message else ""
-    if isinstance(error, ParsingError) and named.lower() in _LATER_FUNCTIONS:
-        return Problem(path, f"the function {named}() is not supported yet here")
-    return Problem(path, f"bad expression: {one_line(message)}")
-
-
-def _reference(reference: Reference, scope: _Scope, path: Path) -> Problem | None:
-    name, *rest = reference.path
-    shown = quote(".".join(reference.path), _MOST_SHOWN)
-    context = name.casefold()
-    if context in _LATER_CONTEXTS:
-        return Problem(path, f"{shown}: the context {context} is not supported yet")
-    if context == "steps" and "steps" not in scope.names and scope.job is not None:
-        said = "steps in a step's own texts is not supported yet; let the earlier step write to $FAIRLEAD_ENV"
-        return Problem(path, f"{shown}: {said}")
-    if context not in scope.names:
-        return Problem(path, f"{shown}: {context} means nothing here; known here: {', '.join(scope.names)}")
-    if not rest or rest[0] == ANY:
-        return None
-    match context:
-        case "workflow":
-            return _known(shown, path, "workflow has no", rest[0], WORKFLOW_PROPERTIES)
-        case "inputs":
-            return _known(shown, path, "no input", rest[0], scope.spec.inputs)
-        case "env":
-            return _variable(shown, path, rest[0], scope.env or {})
-        case "steps":
-            ids = [step.id for step in scope.job.steps if step.id] if scope.job else []
-            return _known(shown, path, "no step with the id", rest[0], ids) or _property(
-                shown, path, rest[1:], ("outputs",)
-            )
-        case "needs":
-            return _need(shown, path, rest, scope)
+def _deep(value: object, scope: Scope, at: Path) -> Iterator[Problem]:
+    match value:
+        case str():
+            yield from check_text(value, scope, at)
+        case dict():
+            for key, each in value.items():
+                yield from _deep(each, scope, (*at, key))
+        case list() | tuple():
+            for index, each in enumerate(value):
+                yield from _deep(each, scope, (*at, index))
         case _:
-            return _known(shown, path, "no job", rest[0], scope.spec.jobs) or _outputs(shown, path, rest, scope.spec)
+            pass
 
 
-def _need(shown: str, path: Path, rest: list[str], scope: _Scope) -> Problem | None:
-    needs = needs_of(scope.job) if scope.job else ()
-    folded = {need.casefold() for need in needs}
-    if rest[0].casefold() not in folded and rest[0].casefold() in {job_id.casefold() for job_id in scope.spec.jobs}:
-        return Problem(path, f"{shown}: {quote(rest[0])} is not among this job's needs; add it there")
-    return _known(shown, path, "no need", rest[0], needs) or _outputs(shown, path, rest, scope.spec)
+def _services(job: Job, scope: Scope, at: Path) -> Iterator[Problem]:
+    for name, service in job.services.items():
+        yield from check_text(service.image, scope, (*at, name, "image"))
+        yield from _env(service.env, scope, (*at, name, "env"))
+        for field, texts in (("command", service.command), ("args", service.args)):
+            for index, text in enumerate(texts):
+                yield from check_text(text, scope, (*at, name, field, index))
 
 
-def _outputs(shown: str, path: Path, rest: list[str], spec: WorkflowSpec) -> Problem | None:
-    job_id, *below = rest
-    problem = _property(shown, path, below, NEED_PROPERTIES)
-    if problem or len(below) < 2 or below[0].casefold() != "outputs" or below[1] == ANY:  # noqa: PLR2004  outputs.NAME
-        return problem
-    job = next((job for each, job in spec.jobs.items() if each.casefold() == job_id.casefold()), None)
-    return _known(shown, path, f"the job {quote(job_id)} has no output", below[1], job.outputs) if job else None
+def _concurrency(concurrency: Concurrency | None, scope: Scope, at: Path) -> Iterator[Problem]:
+    if concurrency is not None:
+        yield from check_text(concurrency.group, scope, (*at, "group"))
+        yield from check_text(concurrency.cancel_in_progress, scope, (*at, "cancelInProgress"))
 
 
-def _property(shown: str, path: Path, rest: list[str], known: tuple[str, ...]) -> Problem | None:
-    return _known(shown, path, "no property", rest[0], known) if rest and rest[0] != ANY else None
+def _steps(job: Job, overall: Scope, at: Path) -> Iterator[Problem]:
+    env = {**overall.body.env, **job.env}
+    names = _STEP if job.strategy else tuple(name for name in _STEP if name not in ("matrix", "strategy"))
+    inner = overall.but(names=names, functions=STEP_FUNCTIONS, env=env)
+    ids = tuple(step.id for step in job.steps if step.id)
+    for field, text in (("shell", job.shell), ("workingDirectory", job.working_directory)):
+        yield from check_text(text, inner.but(later_ids=ids), (*at, field))
+    for index, command in enumerate(job.commands):
+        yield from check_text(command, inner.but(open_env=index > 0), (*at, "commands", index))
+    before: tuple[str, ...] = ()
+    for index, step in enumerate(job.steps):
+        known = {**env, **step.env}
+        scope = inner.but(env=known, open_env=index > 0, step_ids=before, later_ids=ids[len(before) :])
+        yield from _step(step, scope, (*at, "steps", index))
+        before = (*before, step.id) if step.id else before
+    ended = inner.but(open_env=True, step_ids=ids)
+    for output, text in job.outputs.items():
+        allowed = ended if job.steps or job.commands else overall.but(names=_COMBINATION if job.strategy else _JOB)
+        yield from check_text(text, allowed, (*at, "outputs", output))
 
 
-def _known(shown: str, path: Path, said: str, name: str, known: Iterable[str]) -> Problem | None:
-    known = list(known)
-    if name.casefold() in {each.casefold() for each in known}:
-        return None
-    return Problem(path, f"{shown}: {said} {quote(name)}", closest(name, known))
+def _step(step: Step, scope: Scope, at: Path) -> Iterator[Problem]:
+    yield from check_condition(step.if_, scope.but(functions=STEP_CONDITION_FUNCTIONS), (*at, "if"))
+    yield from _env(step.env, scope, (*at, "env"))
+    for field, text in (
+        ("name", step.name),
+        ("run", step.run),
+        ("shell", step.shell),
+        ("workingDirectory", step.working_directory),
+        ("continueOnError", step.continue_on_error),
+    ):
+        yield from check_text(text, scope, (*at, field))
 
 
-def _variable(shown: str, path: Path, name: str, env: Mapping[str, object]) -> Problem | None:
-    value = next((each for known, each in env.items() if known.casefold() == name.casefold()), None)
-    if isinstance(value, EnvReference):
-        return Problem(path, f"{shown} stays in the cluster, so no expression reads it; use ${name} in the script")
-    return _known(shown, path, "no variable", name, env)
+def _env(env: Mapping[str, object], scope: Scope, at: Path) -> Iterator[Problem]:
+    for name, value in env.items():
+        yield from check_text(value, scope.but(references=True), (*at, name))

@@ -7,12 +7,13 @@ something has to stand there, replaced) and the rest is read again.
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from fairlead.model.containers import UNION_TAGS
 from fairlead.model.problem import MOST_PROBLEMS, Path, Problem, closest, quote
-from fairlead.model.spec import UNION_TAGS, WorkflowSpec
+from fairlead.model.spec import Body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +41,10 @@ _WORDS = {
 }
 
 
-def check_shape(document: Mapping[str, object]) -> tuple[WorkflowSpec | None, list[Problem]]:
+B = TypeVar("B", bound=Body)
+
+
+def check_shape(document: Mapping[str, object], model: type[B]) -> tuple[B | None, list[Problem]]:
     """Read a spec; beside the problems, give what is left of it without the parts in error, if anything is."""
     deep = [Problem(("spec", name), "is nested too deeply") for name, value in document.items() if _too_deep(value)]
     if deep:
@@ -49,11 +53,11 @@ def check_shape(document: Mapping[str, object]) -> tuple[WorkflowSpec | None, li
     rest: Any = deepcopy(dict(document))
     for turn in range(_MOST_ROUNDS):
         try:
-            return WorkflowSpec.model_validate(rest, by_alias=True, by_name=False), problems
+            return model.model_validate(rest, by_alias=True, by_name=False), problems
         except ValidationError as error:
             # What shows up only after a repair is of the repair's making.
             details = error.errors(include_url=False, include_context=True)
-            problems = problems or [_problem(each) for each in details[:MOST_PROBLEMS]]
+            problems = problems or [_problem(each, model) for each in details[:MOST_PROBLEMS]]
             for each in reversed(details):
                 _repair(rest, each, again=turn > 0)
     return None, problems
@@ -67,12 +71,12 @@ def _too_deep(value: object) -> bool:
     return bool(level)
 
 
-def _problem(error: ErrorDetails) -> Problem:
+def _problem(error: ErrorDetails, model: type[Body]) -> Problem:
     path = _path(error)
     name = path[-1]
     match error["type"]:
         case "extra_forbidden":
-            return Problem(path, "unknown field", closest(str(name), _fields_at(path[1:-1])))
+            return Problem(path, "unknown field", closest(str(name), _fields_at(model, path[1:-1])))
         case "value_error":
             return Problem(path, str(error["ctx"]["error"]))
         case "enum" | "literal_error":
@@ -91,9 +95,9 @@ def _path(error: ErrorDetails) -> Path:
     return ("spec", *(part for part in error["loc"] if part not in UNION_TAGS and part != _KEY))
 
 
-def _fields_at(path: Path) -> list[str]:
+def _fields_at(model: type[Body], path: Path) -> list[str]:
     """Give the fields that the model knows at a place of the spec."""
-    at: Any = WorkflowSpec
+    at: Any = model
     for part in path:
         at = _below(at, part)
     if not (isinstance(at, type) and issubclass(at, BaseModel)):

@@ -25,6 +25,7 @@ from fairlead.kube.reduce import job_record, pod_record
 from fairlead.kube.reflector import Reflector
 from fairlead.model.duration import parse_duration
 from fairlead.plan import Policy
+from fairlead.plan.admission import Limits
 from fairlead.render.job import MANAGED_BY
 from fairlead.telemetry.logs import FORMATS, configure_logs
 from fairlead.telemetry.metrics import Metrics, exposition
@@ -75,6 +76,9 @@ class Settings:
     grace: int
     restarts: int
     keep: int
+    combinations: int
+    agent_image: str | None
+    limits: Limits
 
 
 @click.command("operator")
@@ -111,6 +115,21 @@ class Settings:
     show_default=True,
     help="How long Kubernetes Jobs, and so their logs, are kept after they ended.",
 )
+@click.option(
+    "--max-combinations",
+    type=click.IntRange(1, 5000),
+    default=256,
+    show_default=True,
+    help="The most combinations that a matrix may have.",
+)
+@click.option("--max-workflows", type=click.IntRange(1), help="The most Workflows that run at a time. [no limit]")
+@click.option("--max-workflows-per-namespace", type=click.IntRange(1), help="The same in each namespace. [no limit]")
+@click.option("--max-jobs", type=click.IntRange(1), help="The most Kubernetes Jobs that work at a time. [no limit]")
+@click.option("--max-jobs-per-namespace", type=click.IntRange(1), help="The same in each namespace. [no limit]")
+@click.option(
+    "--agent-image",
+    help="An image with this program: the sidecar of jobs whose later steps depend on what earlier ones did.",
+)
 @click.option("--log-format", type=click.Choice(FORMATS), default="auto", show_default=True, help="How logs look.")
 @click.option(
     "--log-level",
@@ -130,6 +149,12 @@ def operator_command(
     grace: int,
     restarts: int,
     keep_jobs: int,
+    max_combinations: int,
+    max_workflows: int | None,
+    max_workflows_per_namespace: int | None,
+    max_jobs: int | None,
+    max_jobs_per_namespace: int | None,
+    agent_image: str | None,
     log_format: str,
     log_level: str,
 ) -> None:
@@ -140,7 +165,10 @@ def operator_command(
         connection = connect(context)
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
-    settings = Settings(namespaces, http_address, admission, grace, restarts, keep_jobs)
+    limits = Limits(max_workflows, max_workflows_per_namespace, max_jobs, max_jobs_per_namespace)
+    settings = Settings(
+        namespaces, http_address, admission, grace, restarts, keep_jobs, max_combinations, agent_image, limits
+    )
     failure = asyncio.run(_run(connection, settings))
     if failure is not None:
         raise click.ClickException(f"stopped by a failure: {failure}")
@@ -164,13 +192,16 @@ async def _run(connection: Connection, settings: Settings) -> BaseException | No
     engine = Engine(
         clock=_now,
         observer=TelemetryObserver(metrics),
-        policy=Policy(timedelta(seconds=settings.grace), settings.restarts),
+        limits=settings.limits,
+        policy=Policy(timedelta(seconds=settings.grace), settings.restarts, settings.combinations),
     )
     ended = asyncio.Event()
     async with Client(connection, user_agent=f"fairlead/{__version__}", asked=metrics.asked) as client:
         life = OperatorLife(
             engine=engine,
-            cluster=KubernetesCluster(client, engine.store, _now, keep_seconds=settings.keep),
+            cluster=KubernetesCluster(
+                client, engine.store, _now, keep_seconds=settings.keep, agent_image=settings.agent_image
+            ),
             client=client,
             reflectors=[
                 each

@@ -1,140 +1,296 @@
-"""A decided attempt as a Kubernetes Job: one container that runs all steps."""
+"""A decided attempt as a Kubernetes Job: one container that runs all steps, and services beside it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from fairlead.model.crd import API_VERSION, KIND
-from fairlead.model.spec import EnvReference
-from fairlead.render.driver import Script, assemble
+from fairlead.model.overlay import overlay
+from fairlead.model.problem import quote
+from fairlead.model.report import JobState
+from fairlead.plan.actions import LateStep
+from fairlead.render.agent import agent_container
+from fairlead.render.driver import Late, Script, assemble, report_room
+from fairlead.render.env import carriers_of, literal, secret, variables
+from fairlead.render.program import program_of
+from fairlead.render.services import host_aliases, service_container, service_variables, time_to_start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from fairlead.plan import CreateJob, Resource, StepRequest
+    from fairlead.model.containers import EnvReference
+    from fairlead.model.workflow import PodSettings
+    from fairlead.plan import CreateJob, Creation, Resource
+    from fairlead.plan.actions import JobRequest, Mixed, StepRequest
+    from fairlead.render.env import Env
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "fairlead"}
 """What the operator finds its Jobs and Pods by."""
 
 LABEL_WORKFLOW = "fairlead.dev/workflow"
 LABEL_WORKFLOW_UID = "fairlead.dev/workflow-uid"
-LABEL_GENERATION = "fairlead.dev/generation"
+LABEL_SPEC = "fairlead.dev/spec"
 LABEL_RUN = "fairlead.dev/run"
 LABEL_JOB = "fairlead.dev/job"
+LABEL_COMBINATION = "fairlead.dev/combination"
 LABEL_ATTEMPT = "fairlead.dev/attempt"
+LABEL_RETRIES = "fairlead.dev/retries"
+
+ANNOTATION_GROUP = "fairlead.dev/concurrency-group"
+ANNOTATION_RUN_GROUP = "fairlead.dev/run-concurrency-group"
 
 MAIN = "main"
 """The container that runs the steps."""
 
-_DEADLINE_SLACK = 60
-"""Seconds that the Job controller leaves to the driver and the operator before it ends a job by itself."""
+WORKSPACE = "/workspace"
 
-_RESTRICTED = {
+_OF_JOB: Final = "FAIRLEAD_SECRET_JOB_"
+
+_DEADLINE_SLACK: Final = 120
+"""Seconds that the Job controller leaves to the driver, whose clean-up after a timeout takes 67 at most, and to the
+operator before it ends a job by itself."""
+
+_GRACE: Final = 30
+"""Seconds from the signal that ends a Pod until it is killed: the driver takes 7 of them, its services the rest. After
+a job's end a service that doesn't heed the signal keeps the Pod that long."""
+
+_GRACE_TO_CLEAN_UP: Final = 300
+"""The same where steps run after a cancel: what GitHub Actions gives them."""
+
+_RESTRICTED: Final = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
     "seccompProfile": {"type": "RuntimeDefault"},
 }
 
 
-def job_manifest(create: CreateJob, resource: Resource, *, keep_seconds: int) -> dict[str, Any]:
-    """Render the Job. `keep_seconds`: how long Kubernetes keeps it, and so its log, after it has ended."""
-    labels = {
-        **MANAGED_BY,
-        LABEL_WORKFLOW: resource.key.name,
-        LABEL_WORKFLOW_UID: resource.uid,
-        LABEL_GENERATION: str(resource.generation),
-        LABEL_RUN: str(create.run),
-        LABEL_JOB: create.job,
-        LABEL_ATTEMPT: str(create.attempt),
-    }
-    owner = {
-        "apiVersion": API_VERSION,
-        "kind": KIND,
-        "name": resource.key.name,
-        "uid": resource.uid,
-        "controller": True,
-        "blockOwnerDeletion": False,
-    }
+class NoAgentError(Exception):
+    """A job has late steps, and nobody has said what image the agent is in."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(step)
+        self.step = step
+
+    def __str__(self) -> str:
+        """Say which step, and what to do."""
+        said = "names what only the running job knows, which the agent answers"
+        return f"step {quote(self.step)} {said}; start the operator with --agent-image"
+
+
+def job_manifest(
+    create: CreateJob, resource: Resource, *, keep_seconds: int, agent_image: str | None = None
+) -> dict[str, Any]:
+    """Render the Job. `keep_seconds`: how long Kubernetes keeps it, and so its log, after it has ended.
+
+    `agent_image`: an image with this program, for the jobs with late steps. Raises NoAgentError where it is needed.
+    """
+    metadata = metadata_of(create, resource)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {
-            "name": create.name,
-            "namespace": resource.key.namespace,
-            "labels": labels,
-            "ownerReferences": [owner],
-        },
+        "metadata": metadata,
         "spec": {
             "backoffLimit": 0,
-            "activeDeadlineSeconds": create.request.timeout + _DEADLINE_SLACK,
+            "activeDeadlineSeconds": create.request.timeout + time_to_start(create.request.services) + _DEADLINE_SLACK,
             "ttlSecondsAfterFinished": keep_seconds,
             # What was evicted or preempted is made again by the Job controller, and doesn't count as a failure.
             "podFailurePolicy": {
                 "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
             },
-            "template": {"metadata": {"labels": labels}, "spec": _pod(create)},
+            "template": _template(create.request, metadata, agent_image),
         },
     }
 
 
-def _pod(create: CreateJob) -> dict[str, Any]:
-    request = create.request
-    scripts = [_script(index, step) for index, step in enumerate(request.steps)]
-    text = assemble(scripts, outputs=request.wanted, timeout=request.timeout)
+def metadata_of(create: Creation, resource: Resource) -> dict[str, Any]:
+    """Name what is made for a node, say whose it is, and label it with what it is to be recognised by."""
+    metadata: dict[str, Any] = {
+        "name": create.name,
+        "namespace": resource.key.namespace,
+        "labels": _labels(create, resource),
+        "ownerReferences": [
+            {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                "name": resource.key.name,
+                "uid": resource.uid,
+                "controller": True,
+                "blockOwnerDeletion": False,
+            }
+        ],
+    }
+    groups = {ANNOTATION_GROUP: create.group, ANNOTATION_RUN_GROUP: create.run_group}
+    annotations = {name: group for name, group in groups.items() if group is not None}
+    if annotations:
+        metadata["annotations"] = annotations
+    return metadata
+
+
+def _labels(create: Creation, resource: Resource) -> dict[str, str]:
+    labels = {
+        **MANAGED_BY,
+        LABEL_WORKFLOW: resource.key.name,
+        LABEL_WORKFLOW_UID: resource.uid,
+        LABEL_SPEC: create.digest,
+        LABEL_RUN: str(create.run),
+        LABEL_JOB: create.node.job,
+        LABEL_ATTEMPT: str(create.attempt),
+        LABEL_RETRIES: str(create.retries),
+    }
+    if create.node.combination is not None:
+        labels[LABEL_COMBINATION] = str(create.node.combination)
+    return labels
+
+
+def _template(request: JobRequest, metadata: Mapping[str, Any], agent_image: str | None) -> dict[str, Any]:
+    """Render the Pod's template: ours, what the job lays over it, and again what nothing may be laid over."""
+    merged = overlay({"spec": _pod(request, agent_image)}, request.pod.template or {})
+    containers = _count(merged, "containers") + _count(merged, "initContainers")
+    ours: dict[str, Any] = {
+        # A Pod may outlive its Job, and then has to tell by itself whose it is and which groups it holds.
+        "metadata": {name: dict(metadata[name]) for name in ("labels", "annotations") if name in metadata},
+        "spec": {
+            "restartPolicy": "Never",
+            "containers": [{"name": MAIN, "command": ["/bin/sh", "-c", literal(_text(request, containers))]}],
+        },
+    }
+    return overlay(merged, ours)
+
+
+def _count(template: Mapping[str, Any], kind: str) -> int:
+    spec = template.get("spec")
+    found = spec.get(kind) if isinstance(spec, dict) else None
+    return len(found) if isinstance(found, list) else 0
+
+
+def _pod(request: JobRequest, agent_image: str | None) -> dict[str, Any]:
+    settings = request.pod
+    volumes, mounts = _volumes(settings)
     container: dict[str, Any] = {
         "name": MAIN,
         "image": request.image,
-        "command": ["/bin/sh", "-c", _literal(text)],
-        "workingDir": "/workspace",
-        "env": [*_env(request.env), *_step_references(request.steps)],
+        "workingDir": WORKSPACE,
+        "env": _env(request),
         "securityContext": _RESTRICTED,
-        "volumeMounts": [
-            {"name": "fairlead", "mountPath": "/fairlead"},
-            {"name": "workspace", "mountPath": "/workspace"},
-        ],
+        "volumeMounts": mounts,
     }
     if request.resources is not None:
         container["resources"] = request.resources.model_dump(by_alias=True, exclude_defaults=True)
-    return {
+    pod: dict[str, Any] = {
         "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
+        "automountServiceAccountToken": settings.service_account_name is not None,
         "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": _grace(request),
         "containers": [container],
-        "volumes": [{"name": "fairlead", "emptyDir": {}}, {"name": "workspace", "emptyDir": {}}],
+        "volumes": volumes,
     }
+    optional = {
+        "serviceAccountName": settings.service_account_name,
+        "nodeSelector": dict(settings.node_selector),
+        "tolerations": list(settings.tolerations),
+        "initContainers": [
+            *_agent(request, agent_image, mounts),
+            *(service_container(name, service) for name, service in request.services.items()),
+        ],
+        "hostAliases": host_aliases(request.services),
+    }
+    return pod | {name: value for name, value in optional.items() if value}
 
 
-def _script(index: int, step: StepRequest) -> Script:
-    return Script(
+def _agent(request: JobRequest, image: str | None, mounts: list[Any]) -> Iterator[dict[str, Any]]:
+    late = [step for step in request.steps if isinstance(step, LateStep)]
+    if not late:
+        return
+    if image is None:
+        raise NoAgentError(late[0].plan.label)
+    references = {
+        index: {name: f"{_prefix(index)}{name}" for name in step.references}
+        for index, step in enumerate(request.steps)
+        if isinstance(step, LateStep)
+    }
+    shared = [mount for mount in mounts if str(mount["mountPath"]).rstrip("/") in ("/fairlead", WORKSPACE)]
+    yield agent_container(image, program_of(request, _scripts(request), references), shared)
+
+
+def _volumes(settings: PodSettings) -> tuple[list[Any], list[Any]]:
+    """Give the Pod's volumes and the main container's mounts; the job may bring a workspace of its own."""
+    own_mount = any(str(mount.get("mountPath", "")).rstrip("/") == WORKSPACE for mount in settings.volume_mounts)
+    own_volume = any(volume.get("name") == "workspace" for volume in settings.volumes)
+    volumes: list[Any] = [{"name": "fairlead", "emptyDir": {}}]
+    mounts: list[Any] = [{"name": "fairlead", "mountPath": "/fairlead"}]
+    if not own_mount:
+        mounts.append({"name": "workspace", "mountPath": WORKSPACE})
+        if not own_volume:
+            volumes.append({"name": "workspace", "emptyDir": {}})
+    return [*volumes, *settings.volumes], [*mounts, *settings.volume_mounts]
+
+
+def _grace(request: JobRequest) -> int:
+    cleans_up = any(isinstance(step, LateStep) or JobState.CANCELLED in step.runs_in for step in request.steps)
+    return _GRACE_TO_CLEAN_UP if cleans_up else _GRACE
+
+
+def _env(request: JobRequest) -> Env:
+    """Give the main container's variables: those of all steps, then what single steps are handed."""
+    env = variables({**service_variables(request.services), **request.env}, _OF_JOB)
+    for index, step in enumerate(request.steps):
+        prefix = _prefix(index)
+        env += variables(_references(step), prefix, rename=prefix)
+    return env
+
+
+def _text(request: JobRequest, containers: int) -> str:
+    return assemble(
+        _scripts(request),
+        outputs=request.wanted,
+        timeout=request.timeout,
+        room=report_room(containers),
+        masks=secret(_env(request)),
+    )
+
+
+def _scripts(request: JobRequest) -> list[Script | Late]:
+    scripts = [_script(index, step) for index, step in enumerate(request.steps)]
+    # What the job's own variables are made of is nobody's: named once, it is kept from all steps.
+    return [_with_carriers(scripts[0], carriers_of(request.env, _OF_JOB)), *scripts[1:]]
+
+
+def _script(index: int, step: StepRequest | LateStep) -> Script | Late:
+    prefix = _prefix(index)
+    references = _references(step)
+    parts = carriers_of(references, prefix)
+    if isinstance(step, LateStep):
+        return Late(index, (*(f"{prefix}{name}" for name in references), *parts))
+    script = Script(
         label=step.label,
         run=step.run,
         id=step.id,
         shell=step.shell,
         working_directory=step.working_directory,
         env={name: value for name, value in step.env.items() if isinstance(value, str)},
-        env_from={name: _carrier(index, name) for name, value in step.env.items() if isinstance(value, EnvReference)},
+        env_from={name: f"{prefix}{name}" for name in references},
+        runs_in=step.runs_in,
+        continue_on_error=step.continue_on_error,
+        timeout=step.timeout,
     )
+    return _with_carriers(script, parts)
 
 
-def _step_references(steps: tuple[StepRequest, ...]) -> Iterator[dict[str, Any]]:
-    for index, step in enumerate(steps):
-        references = {_carrier(index, name): value for name, value in step.env.items() if not isinstance(value, str)}
-        yield from _env(references)
+def _with_carriers(script: Script | Late, names: Iterable[str]) -> Script | Late:
+    """Name variables of the container that no step may keep."""
+    if isinstance(script, Late):
+        return replace(script, sources=(*script.sources, *names))
+    return replace(script, env_from={**script.env_from, **{name: name for name in names}})
 
 
-def _carrier(index: int, name: str) -> str:
-    """Name the container's variable that carries a reference to the one step whose it is."""
-    return f"FAIRLEAD_SECRET_{index}_{name}"
+def _references(step: StepRequest | LateStep) -> dict[str, EnvReference | Mixed]:
+    """Give a step's variables that Kubernetes fills in."""
+    if isinstance(step, LateStep):
+        return dict(step.references)
+    return {name: value for name, value in step.env.items() if not isinstance(value, str)}
 
 
-def _env(env: Mapping[str, str | EnvReference]) -> Iterator[dict[str, Any]]:
-    for name, value in env.items():
-        if isinstance(value, str):
-            yield {"name": name, "value": _literal(value)}
-        else:
-            yield {"name": name, "valueFrom": value.model_dump(by_alias=True, exclude_defaults=True)}
-
-
-def _literal(text: str) -> str:
-    """Keep Kubernetes from expanding `$(NAME)`: a doubled $ is one $."""
-    return text.replace("$", "$$")
+def _prefix(index: int) -> str:
+    """Begin the names of the container's variables that carry references to the one step whose they are."""
+    return f"FAIRLEAD_SECRET_{index}_"

@@ -2,20 +2,26 @@
 
 a_spec().job("build").job("test", "build").workflow()
 a_run().with_job("build", succeeded()).with_job("test", queued()).status()
-attempt_at("build", pod(running()))
+attempt_at("build", pod(going()))
+a_call("build"), called("build", a_run().status())
 """
 
 from __future__ import annotations
 
+from base64 import encodebytes
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from fairlead.model.ids import Attempt, JobId, RunNumber, StepId, Uid, WorkflowKey
-from fairlead.model.phase import RESULTS, JobPhase, Reason, WorkflowPhase
-from fairlead.model.report import Report, StepReport
+from fairlead.model.ids import Attempt, JobId, NodeId, RunNumber, SpecDigest, StepId, Uid, WorkflowKey
+from fairlead.model.phase import RESULTS, JobPhase, Reason, Result, WorkflowPhase
+from fairlead.model.report import JobState, LoggedOutputs, Report, StepReport
 from fairlead.model.status import Condition, JobStatus, RunRecord, StepStatus, WorkflowStatus
 from fairlead.plan import (
+    CalledWorkflow,
+    CallRequest,
+    CallWorkflow,
     ContainerRunning,
     ContainerTerminated,
     ContainerWaiting,
@@ -29,7 +35,7 @@ from fairlead.plan import (
     Resource,
     StepRequest,
 )
-from fairlead.plan.names import job_name
+from fairlead.plan.names import node_name
 from fairlead.syntax import parse_spec
 
 if TYPE_CHECKING:
@@ -43,6 +49,8 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 KEY = WorkflowKey("team", "ci")
 UID = Uid("5d3a1f6e-0000-4000-8000-000000000001")
+DIGEST = SpecDigest("0123456789ab")
+"""Of the spec that what is recorded or observed here belongs to, where nothing else is said."""
 IMAGE = "busybox"
 
 
@@ -64,7 +72,7 @@ class SpecBuilder:
     def job(self, job_id: str, *needs: str, **fields: object) -> SpecBuilder:
         """Add a job of one command that needs others; or with other fields than that."""
         made: dict[str, object] = {"needs": list(needs)} if needs else {}
-        if not fields.keys() & {"steps", "commands", "check"}:
+        if not fields.keys() & {"steps", "commands", "check", "uses"}:
             made["commands"] = ["true"]
         return replace(self, jobs={**self.jobs, job_id: {**made, **fields}})
 
@@ -171,7 +179,13 @@ class RunBuilder:
 def a_run(phase: WorkflowPhase = WorkflowPhase.RUNNING, *, run: int = 1, generation: int = 1) -> RunBuilder:
     """Start the status of a run that began now."""
     return RunBuilder(
-        {"run": RunNumber(run), "observed_generation": generation, "phase": phase, "started_at": NOW},
+        {
+            "run": RunNumber(run),
+            "observed_generation": generation,
+            "spec_digest": DIGEST,
+            "phase": phase,
+            "started_at": NOW,
+        },
     )
 
 
@@ -192,7 +206,9 @@ def a_step(
 ) -> StepStatus:
     """Give a step that ran, so many seconds after NOW."""
     identity = StepId(step_id) if step_id else None
-    return StepStatus(name=name, id=identity, exit_code=exit_code, started_at=at(start), finished_at=at(end))
+    result = Result.FAILURE if exit_code else Result.SUCCESS
+    times = {"started_at": at(start), "finished_at": at(end)}
+    return StepStatus(name=name, id=identity, result=result, exit_code=exit_code, **times)
 
 
 # What is observed
@@ -204,9 +220,16 @@ def a_resource(**fields: Any) -> Resource:  # noqa: ANN401  any of the resource'
     return Resource(**made)
 
 
-def name_of(job: str, attempt: int = 1, *, run: int = 1, generation: int = 1) -> str:
-    """Give the name of a Kubernetes Job."""
-    return job_name(a_resource(generation=generation), RunNumber(run), JobId(job), Attempt(attempt))
+def node_of(job: str, combination: int | None = None) -> NodeId:
+    """Give a job, or one combination of it."""
+    return NodeId(JobId(job), combination)
+
+
+def name_of(
+    job: str, attempt: int = 1, *, run: int = 1, combination: int | None = None, digest: SpecDigest = DIGEST
+) -> str:
+    """Give the name of a Kubernetes Job, or of a called Workflow."""
+    return node_name(a_resource(), digest, RunNumber(run), node_of(job, combination), Attempt(attempt))
 
 
 def attempt_at(
@@ -214,22 +237,43 @@ def attempt_at(
     *pods: Pod,
     attempt: int = 1,
     run: int = 1,
-    generation: int = 1,
-    complete: bool = False,
+    combination: int | None = None,
+    digest: SpecDigest = DIGEST,
     failure: str | None = None,
-    deleting: bool = False,
+    **fields: Any,  # noqa: ANN401  any others of the Job's own
 ) -> KubernetesJob:
     """Give the Kubernetes Job of an attempt, with its Pods."""
     return KubernetesJob(
-        name=name_of(job, attempt, run=run, generation=generation),
-        job=JobId(job),
+        name=name_of(job, attempt, run=run, combination=combination, digest=digest),
+        node=node_of(job, combination),
         attempt=Attempt(attempt),
         run=RunNumber(run),
-        generation=generation,
-        complete=complete,
+        digest=digest,
         failure=None if failure is None else JobFailure(failure),
-        deleting=deleting,
         pods=pods,
+        **fields,
+    )
+
+
+def called(
+    job: str,
+    status: WorkflowStatus | None = None,
+    *,
+    attempt: int = 1,
+    run: int = 1,
+    combination: int | None = None,
+    digest: SpecDigest = DIGEST,
+    **fields: Any,  # noqa: ANN401  any others of its own
+) -> CalledWorkflow:
+    """Give the Workflow that was made for an attempt at a job that uses a template, and what is recorded of it."""
+    return CalledWorkflow(
+        name=name_of(job, attempt, run=run, combination=combination, digest=digest),
+        node=node_of(job, combination),
+        attempt=Attempt(attempt),
+        run=RunNumber(run),
+        digest=digest,
+        status=status or WorkflowStatus(),
+        **fields,
     )
 
 
@@ -267,16 +311,31 @@ def reported(
     timed_out: bool = False,
     error: str | None = None,
     cut: bool = False,
+    log: LoggedOutputs | None = None,
 ) -> Report:
     """Give the report of steps that took a second each; `cut` where the driver was killed before its end."""
     steps = tuple(StepReport(code, float(index), float(index + 1)) for index, code in enumerate(codes or (0,)))
     exit_code = 124 if timed_out else 1 if error else next((code for code in codes if code), 0)
-    return Report(steps, outputs or {}, None if cut else exit_code, timed_out, error)
+    return Report(steps, outputs or {}, None if cut else exit_code, timed_out, error, log)
 
 
-def observed(*jobs: KubernetesJob, refusals: Mapping[str, Refusal] | None = None) -> Observed:
+def logged(outputs: Mapping[str, Mapping[str, str]]) -> tuple[str, LoggedOutputs]:
+    """Give outputs as a driver writes them to the end of its log, and what its report says of them."""
+    records = [
+        f"o {step} {name}={len(value.encode())}\n{value}\n" for step in outputs for name, value in outputs[step].items()
+    ]
+    content = "".join(records).encode()
+    checksum = sha256(content).hexdigest()
+    text = f"::group::Outputs: {len(content)} bytes, {checksum}\n{encodebytes(content).decode()}::endgroup::\n"
+    return text, LoggedOutputs(text.count("\n"), len(content), checksum)
+
+
+def observed(
+    *jobs: KubernetesJob, calls: Sequence[CalledWorkflow] = (), refusals: Mapping[str, Refusal] | None = None
+) -> Observed:
     """Give everything that exists of a Workflow."""
-    return Observed(jobs, {JobId(job): refusal for job, refusal in (refusals or {}).items()})
+    refused = {node_of(job): refusal for job, refusal in (refusals or {}).items()}
+    return Observed(jobs, tuple(calls), refused)
 
 
 # What is asked for
@@ -284,18 +343,9 @@ def observed(*jobs: KubernetesJob, refusals: Mapping[str, Refusal] | None = None
 
 def a_request(*scripts: str, **fields: Any) -> JobRequest:  # noqa: ANN401  any of the request's own
     """Give a job that runs scripts, `true` where none is named."""
-    steps: Sequence[StepRequest] = [
-        StepRequest(label=script, run=script, id=None, shell=None, working_directory=None, env={})
-        for script in scripts or ("true",)
-    ]
-    made: dict[str, Any] = {
-        "image": IMAGE,
-        "steps": tuple(steps),
-        "env": {},
-        "wanted": (),
-        "resources": None,
-        "timeout": 21_600,
-    }
+    runs_in = frozenset({JobState.SUCCESS})
+    steps = tuple(StepRequest(label=script, run=script, runs_in=runs_in) for script in scripts or ("true",))
+    made: dict[str, Any] = {"image": IMAGE, "steps": steps, "env": {}, "timeout": 21_600}
     return JobRequest(**{**made, **fields})
 
 
@@ -305,15 +355,39 @@ def a_creation(
     *,
     request: JobRequest | None = None,
     run: int = 1,
-    generation: int = 1,
-    instead_of: str | None = None,
+    combination: int | None = None,
+    **fields: Any,  # noqa: ANN401  any others of its own
 ) -> CreateJob:
     """Give the wish for a Kubernetes Job."""
     return CreateJob(
-        name=name_of(job, attempt, run=run, generation=generation),
-        job=JobId(job),
+        name=name_of(job, attempt, run=run, combination=combination),
+        node=node_of(job, combination),
         run=RunNumber(run),
+        digest=DIGEST,
         attempt=Attempt(attempt),
         request=request or a_request(),
-        instead_of=instead_of,
+        **fields,
+    )
+
+
+def a_call(
+    job: str = "build",
+    attempt: int = 1,
+    *,
+    template: str = "builder",
+    inputs: Mapping[str, str | float | bool] | None = None,
+    run: int = 1,
+    combination: int | None = None,
+    priority: int = 0,
+    **fields: Any,  # noqa: ANN401  any others of its own
+) -> CallWorkflow:
+    """Give the wish for a Workflow that is made out of a template."""
+    return CallWorkflow(
+        name=name_of(job, attempt, run=run, combination=combination),
+        node=node_of(job, combination),
+        run=RunNumber(run),
+        digest=DIGEST,
+        attempt=Attempt(attempt),
+        request=CallRequest(template, inputs or {}, depth=1, priority=priority),
+        **fields,
     )

@@ -7,7 +7,7 @@ import pytest
 from fairlead.model.phase import Reason, WorkflowPhase
 from fairlead.model.status import WorkflowStatus
 from fairlead.plan.announcements import Announcement, announce
-from tests.builders import a_record_of, a_run, failed, pending, queued, running, skipped, succeeded
+from tests.builders import DIGEST, a_record_of, a_run, failed, pending, queued, running, skipped, succeeded
 
 if TYPE_CHECKING:
     from tests.builders import RunBuilder
@@ -42,7 +42,7 @@ TABLE: dict[str, tuple[WorkflowStatus, WorkflowStatus, tuple[Announcement, ...]]
     "a job fails": (
         RUNNING.status(),
         RUNNING.with_job("build", failed("boom")).with_job("test", skipped()).status(),
-        (warning("JobFailed", 'job "build": boom', "1/1/build/failed"),),
+        (warning("JobFailed", 'job "build": boom', f"{DIGEST}/1/build/failed"),),
     ),
     "a job had failed before": (
         RUNNING.with_job("build", failed("boom")).status(),
@@ -52,7 +52,7 @@ TABLE: dict[str, tuple[WorkflowStatus, WorkflowStatus, tuple[Announcement, ...]]
     "a job is restarted": (
         RUNNING.status(),
         RUNNING.with_job("build", queued(2, **LOST)).status(),
-        (warning("JobRestarted", 'job "build": restarted: its Pod was deleted', "1/1/build/2"),),
+        (warning("JobRestarted", 'job "build": restarted: its Pod was deleted', f"{DIGEST}/1/build/2"),),
     ),
     "a job was restarted before": (
         RUNNING.with_job("build", queued(2, **LOST)).status(),
@@ -62,7 +62,7 @@ TABLE: dict[str, tuple[WorkflowStatus, WorkflowStatus, tuple[Announcement, ...]]
     "a job waits for its image": (
         RUNNING.with_job("build", queued()).status(),
         RUNNING.with_job("build", STUCK).status(),
-        (warning("JobWaiting", 'job "build": ImagePullBackOff: a', "1/1/build/1/waiting"),),
+        (warning("JobWaiting", 'job "build": ImagePullBackOff: a', f"{DIGEST}/1/build/1/waiting"),),
     ),
     "a job still waits, in other words": (
         RUNNING.with_job("build", queued(message="ErrImagePull: a")).status(),
@@ -72,27 +72,27 @@ TABLE: dict[str, tuple[WorkflowStatus, WorkflowStatus, tuple[Announcement, ...]]
     "a job is refused": (
         NOTHING,
         RUNNING.with_job("build", REFUSED).status(),
-        (warning("JobWaiting", 'job "build": can\'t be started yet: quota', "1/1/build/None/waiting"),),
+        (warning("JobWaiting", 'job "build": can\'t be started yet: quota', f"{DIGEST}/1/build/None/waiting"),),
     ),
     "it succeeds": (
         RUNNING.status(),
         done(WorkflowPhase.SUCCEEDED).status(),
-        (note("Succeeded", "run 1: what happened", "1/1/Succeeded"),),
+        (note("Succeeded", "run 1: what happened", f"{DIGEST}/1/Succeeded"),),
     ),
     "it succeeds in part": (
         RUNNING.status(),
         done(WorkflowPhase.PARTIAL).status(),
-        (note("PartlySucceeded", "run 1: what happened", "1/1/Partial"),),
+        (note("PartlySucceeded", "run 1: what happened", f"{DIGEST}/1/Partial"),),
     ),
     "it fails": (
         RUNNING.status(),
         done(WorkflowPhase.FAILED).status(),
-        (warning("Failed", "run 1: what happened", "1/1/Failed"),),
+        (warning("Failed", "run 1: what happened", f"{DIGEST}/1/Failed"),),
     ),
     "it is cancelled": (
         RUNNING.status(),
         done(WorkflowPhase.CANCELLED).status(),
-        (note("Cancelled", "run 1: what happened", "1/1/Cancelled"),),
+        (note("Cancelled", "run 1: what happened", f"{DIGEST}/1/Cancelled"),),
     ),
     "it had ended before": (done(WorkflowPhase.FAILED).status(), done(WorkflowPhase.FAILED).status(), ()),
     "it is invalid": (
@@ -106,7 +106,7 @@ TABLE: dict[str, tuple[WorkflowStatus, WorkflowStatus, tuple[Announcement, ...]]
         .with_job("build", queued())
         .but(history=(a_record_of(1, WorkflowPhase.CANCELLED, "superseded by generation 2"),))
         .status(),
-        (note("Superseded", "run 1 was superseded by generation 2", "2/2/superseded"),),
+        (note("Superseded", "run 1 was superseded by generation 2", f"{DIGEST}/2/superseded"),),
     ),
     "the next run after an end": (
         done(WorkflowPhase.SUCCEEDED).status(),
@@ -120,8 +120,8 @@ TABLE: dict[str, tuple[WorkflowStatus, WorkflowStatus, tuple[Announcement, ...]]
         .but(history=(a_record_of(1),), message="what happened")
         .status(),
         (
-            warning("JobFailed", 'job "build": boom', "2/2/build/failed"),
-            warning("Failed", "run 2: what happened", "2/2/Failed"),
+            warning("JobFailed", 'job "build": boom', f"{DIGEST}/2/build/failed"),
+            warning("Failed", "run 2: what happened", f"{DIGEST}/2/Failed"),
         ),
     ),
 }

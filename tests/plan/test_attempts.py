@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -9,12 +10,13 @@ from fairlead.model.ids import JobId
 from fairlead.model.phase import Reason
 from fairlead.plan import JobFailure
 from fairlead.plan.attempts import Ended, Going, Lost, Verdict, Waiting, judge
+from fairlead.plan.observed import ServiceState
 from tests.builders import NOW, a_spec, at, attempt_at, ended, going, pod, reported, waiting
 
 if TYPE_CHECKING:
     from fairlead.model.report import Report
     from fairlead.model.workflow import JobPlan
-    from fairlead.plan import KubernetesJob
+    from fairlead.plan import ContainerTerminated, KubernetesJob
 
 GRACE = timedelta(seconds=60)
 PLAIN = a_spec().job("build", commands=["make", "make check"], timeout="10m").workflow().jobs[JobId("build")]
@@ -211,3 +213,235 @@ def test_failures(reason: str) -> None:
         JobFailure(reason),
         Lost(Reason.POD_LOST, "its Pod was deleted"),
     )
+
+
+# Services
+
+SERVED = (
+    a_spec()
+    .job(
+        "build",
+        commands=["make", "make check"],
+        services={
+            "postgres": "postgres:15",
+            "web": {"image": "mine", "ports": [80], "healthCheck": {"http": "/up", "retries": 8, "timeout": 1}},
+            "plain": "mine",
+        },
+    )
+    .workflow()
+    .jobs[JobId("build")]
+)
+NOT_YET = waiting("PodInitializing")
+CRASHED = ended(exit_code=1, message="Error: no password\n       set one\n")
+GIVEN_UP = "never became healthy in 10s, checked by GET /up on port 80"
+
+
+def ready(name: str = "postgres", **fields: Any) -> ServiceState:  # noqa: ANN401  any of the service's own
+    """Give a service that what follows needn't wait for."""
+    return ServiceState(name, **{"container": going(), "started": True, **fields})
+
+
+def failed(message: str, reason: Reason = Reason.SERVICE_FAILED) -> Ended:
+    """Give the verdict on an attempt whose steps never ran."""
+    return Ended(reason, message, None)
+
+
+def before(*services: ServiceState, **fields: Any) -> KubernetesJob:  # noqa: ANN401  any of the Pod's own
+    """Give an attempt whose steps haven't started."""
+    return attempt_at("build", pod(NOT_YET, services=services, **fields))
+
+
+def after(main: ContainerTerminated, *services: ServiceState) -> KubernetesJob:
+    """Give an attempt whose main container has ended."""
+    return attempt_at("build", pod(main, services=services))
+
+
+SERVICES: dict[str, tuple[KubernetesJob, Verdict]] = {
+    # They start one after another
+    "not reported yet": (before(), Waiting()),
+    "the first one starts": (
+        before(ServiceState("postgres", NOT_YET), ServiceState("web", NOT_YET)),
+        Waiting("waiting for service postgres"),
+    ),
+    "the first one isn't ready": (
+        before(ServiceState("postgres", going(-1)), ServiceState("web", NOT_YET)),
+        Waiting("waiting for service postgres", at(-1 + 600 + 15)),
+    ),
+    "the second one isn't ready": (
+        before(ready(), ServiceState("web", going(-1))),
+        Waiting("waiting for service web", at(-1 + 8 + 15)),
+    ),
+    "all are ready": (before(ready(), ready("web"), ready("plain")), Waiting()),
+    "the steps run": (attempt_at("build", pod(going(), services=(ServiceState("web", CRASHED),))), Going(NOW)),
+    "an init container runs": (
+        before(ServiceState("prepare", going(), stays=False)),
+        Waiting("waiting for init container prepare"),
+    ),
+    "an init container is done": (
+        before(ServiceState("prepare", ended(exit_code=0), stays=False), ServiceState("agent", NOT_YET)),
+        Waiting("waiting for sidecar agent"),
+    ),
+    # They can't start
+    "no image, so far": (
+        before(ServiceState("web", waiting("ErrImagePull", "no\nroute")), scheduled_at=at(-50)),
+        Waiting("service web: ErrImagePull: no route", at(10)),
+    ),
+    "no image": (
+        before(ServiceState("web", waiting("ImagePullBackOff", "no route")), scheduled_at=at(-60)),
+        failed("service web: ImagePullBackOff: no route", Reason.IMAGE_PULL_FAILED),
+    ),
+    "no image of the second one, whose turn came late": (
+        before(
+            ready(container=going(-10)), ServiceState("web", waiting("ErrImagePull", "no route")), scheduled_at=at(-300)
+        ),
+        Waiting("service web: ErrImagePull: no route", at(50)),
+    ),
+    "not an image": (
+        before(ServiceState("web", waiting("InvalidImageName", "bad"))),
+        failed("service web: not an image's name: bad", Reason.IMAGE_PULL_FAILED),
+    ),
+    "no such Secret": (
+        before(ServiceState("web", waiting("CreateContainerConfigError", "no secret")), scheduled_at=at(-60)),
+        failed("service web: CreateContainerConfigError: no secret", Reason.MISCONFIGURED),
+    ),
+    "no such command": (
+        before(
+            ServiceState(
+                "web",
+                waiting("RunContainerError", "no such file"),
+                restarts=1,
+                last=replace(ended(exit_code=128, reason="StartError", message="no such file"), started_at=at(-1e9)),
+            )
+        ),
+        failed("service web couldn't start: no such file"),
+    ),
+    # They end before the steps start
+    "it ended": (
+        before(ServiceState("postgres", CRASHED)),
+        failed("service postgres ended with exit code 1: Error: no password set one"),
+    ),
+    "it ended, and is to be started again": (
+        before(ServiceState("postgres", waiting("CrashLoopBackOff"), restarts=1, last=CRASHED)),
+        failed("service postgres ended with exit code 1: Error: no password set one"),
+    ),
+    "it ended, and runs again": (
+        before(ServiceState("postgres", going(11), restarts=1, last=CRASHED)),
+        failed("service postgres ended with exit code 1: Error: no password set one"),
+    ),
+    "it ended, and has got ready since": (
+        before(ready(restarts=1, last=CRASHED), ready("web"), ready("plain")),
+        Waiting(),
+    ),
+    "it ended as if all were well": (
+        before(ServiceState("plain", ended(exit_code=0))),
+        failed("service plain ended with exit code 0"),
+    ),
+    "it has much to say": (
+        before(ServiceState("plain", ended(exit_code=1, message="\x1b[31mword\n" * 100 + "the end"))),
+        failed("service plain ended with exit code 1: …" + (" [31mword" * 100 + " the end")[-299:]),
+    ),
+    "it ran out of memory": (
+        before(ServiceState("web", ended(exit_code=137, reason="OOMKilled"))),
+        failed("service web ran out of memory"),
+    ),
+    "the kubelet lost it": (
+        before(ServiceState("plain", going(20), restarts=1, last=ended(exit_code=255, reason="Unknown"))),
+        Waiting("waiting for service plain"),
+    ),
+    "an init container failed": (
+        before(ServiceState("prepare", ended(exit_code=3, message="no luck\n"), stays=False)),
+        failed("init container prepare ended with exit code 3: no luck"),
+    ),
+    "an init container failed, and the Job controller says so": (
+        attempt_at(
+            "build",
+            pod(NOT_YET, services=(ServiceState("prepare", ended(exit_code=3), stays=False),)),
+            failure="BackoffLimitExceeded",
+        ),
+        failed("init container prepare ended with exit code 3"),
+    ),
+    # They never get ready
+    "given up, and went quietly": (
+        before(ServiceState("web", going(11), restarts=1, last=ended(exit_code=0))),
+        failed(f"service web {GIVEN_UP}"),
+    ),
+    "given up, and killed": (
+        before(ServiceState("web", going(11), restarts=1, last=ended(exit_code=137, message="starting up\n"))),
+        failed(f"service web {GIVEN_UP}: starting up"),
+    ),
+    "given up, by its image's check": (
+        before(ServiceState("postgres", ended(exit_code=143))),
+        failed(
+            "service postgres never became healthy in 10s, "
+            'checked by pg_isready -q -h 127.0.0.1 -p 5432 -U "${POSTGRES_USER:-pos…'
+        ),
+    ),
+    "ended long before it was given up": (
+        before(ServiceState("web", replace(ended(exit_code=2), finished_at=at(6)))),
+        failed("service web ended with exit code 2"),
+    ),
+    "never checked, so far": (
+        before(ready(), ServiceState("web", going(-22))),
+        Waiting("waiting for service web", at(1)),
+    ),
+    "never checked": (
+        before(ready(), ServiceState("web", going(-23))),
+        failed(
+            "service web never became healthy in 23s; checked by GET /up on port 80, which may be missing in its image"
+        ),
+    ),
+    # They end while the steps run
+    "the job failed after a service was started again": (
+        after(ended(BROKEN), ready(restarts=1, last=replace(CRASHED, finished_at=at(9))), ready("web")),
+        over(
+            Reason.STEP_FAILED,
+            'step "make check" failed with exit code 2; service postgres ended with exit code 1 meanwhile',
+            2,
+            BROKEN,
+        ),
+    ),
+    "the job failed when a service ended": (
+        after(
+            ended(BROKEN),
+            ServiceState("postgres", replace(ended(exit_code=137, reason="OOMKilled"), finished_at=at(9))),
+        ),
+        over(
+            Reason.STEP_FAILED,
+            'step "make check" failed with exit code 2; service postgres ran out of memory meanwhile',
+            2,
+            BROKEN,
+        ),
+    ),
+    "the job timed out after two services ended": (
+        after(
+            ended(TIMED_OUT),
+            ready(restarts=1, last=replace(CRASHED, finished_at=at(9))),
+            ready("web", restarts=1, last=replace(CRASHED, finished_at=NOW)),
+        ),
+        over(
+            Reason.TIMED_OUT,
+            "timed out after 6h; service postgres ended with exit code 1 meanwhile; "
+            "service web ended with exit code 1 meanwhile",
+            124,
+            TIMED_OUT,
+        ),
+    ),
+    "the job failed, and its services ended with it": (
+        after(ended(BROKEN), ServiceState("postgres", ended(exit_code=143)), ServiceState("web", ended(exit_code=0))),
+        over(Reason.STEP_FAILED, 'step "make check" failed with exit code 2', 2, BROKEN),
+    ),
+    "the job failed after a service needed two starts": (
+        after(ended(BROKEN), ready(restarts=1, last=replace(CRASHED, finished_at=at(-1)))),
+        over(Reason.STEP_FAILED, 'step "make check" failed with exit code 2', 2, BROKEN),
+    ),
+    "the job succeeded in spite of it": (
+        after(ended(DONE), ready(restarts=1, last=replace(CRASHED, finished_at=at(9)))),
+        over(None, None, 0, DONE),
+    ),
+}
+
+
+@pytest.mark.parametrize(("attempt", "verdict"), SERVICES.values(), ids=SERVICES)
+def test_services(attempt: KubernetesJob, verdict: Verdict) -> None:
+    """Trouble with a service is told apart from a failure of the job, and told of where it may be the cause."""
+    assert judge(attempt, SERVED, NOW, GRACE) == verdict

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fairlead.model.ids import JobId, RunNumber, StepId
+from fairlead.model.ids import JobId, RunNumber, SpecDigest, StepId
 from fairlead.model.phase import Reason, WorkflowPhase
 from fairlead.model.problem import InvalidWorkflowError, Problem
+from fairlead.model.report import JobState
 from fairlead.model.status import JobStatus, WorkflowStatus
 from fairlead.plan import CreateJob, Decision, DeleteJob, Observed, Policy, Refusal, StepRequest, plan
-from fairlead.plan.planner import CANCEL
+from fairlead.plan.runs import CANCEL
 from tests.builders import (
+    DIGEST,
     NOW,
     a_creation,
     a_job_with_output,
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from tests.builders import RunBuilder, SpecBuilder
 
 NOTHING = Observed()
+OTHER = SpecDigest("ba9876543210")
 INVALID = InvalidWorkflowError((Problem(("spec", "jobs"), "is missing"),))
 Jobs = dict[str, JobStatus]
 
@@ -55,15 +59,16 @@ def planned(
     seen: Observed = NOTHING,
     now: float = 0,
     policy: Policy | None = None,
+    digest: SpecDigest = DIGEST,
 ) -> Decision:
-    """Plan a spec."""
-    return plan(spec.workflow(), resource, seen, at(now), policy)
+    """Plan a spec, which has the digest that everything is named after here."""
+    return plan(replace(spec.workflow(), digest=digest), resource, seen, at(now), policy)
 
 
 def told(decision: Decision) -> tuple[list[str], Jobs, WorkflowPhase | None]:
     """Sum a decision up: what is done, the jobs, the phase."""
     actions = [
-        f"create {action.job} {action.attempt}" if isinstance(action, CreateJob) else f"delete {action.name}"
+        f"create {action.node} {action.attempt}" if isinstance(action, CreateJob) else str(action)
         for action in decision.actions
     ]
     return actions, {str(job_id): state for job_id, state in decision.status.jobs.items()}, decision.status.phase
@@ -215,15 +220,17 @@ COURSE: dict[str, tuple[SpecBuilder, Resource, Observed, tuple[list[str], Jobs, 
         observed(success("build")),
         ([], {"build": failed("boom"), "test": skipped()}, WorkflowPhase.FAILED),
     ),
-    "Jobs of another generation say nothing": (
+    "Jobs of another spec say nothing": (
         chain(),
-        a_resource(generation=2),
-        observed(success("build", generation=1)),
-        (
-            ["create build 1"],
-            {"build": queued(kubernetes_job=name_of("build", generation=2)), "test": pending()},
-            WorkflowPhase.RUNNING,
-        ),
+        a_resource(),
+        observed(success("build", digest=OTHER)),
+        (["create build 1"], {"build": named(queued(), "build"), "test": pending()}, WorkflowPhase.RUNNING),
+    ),
+    "Jobs of another run say nothing": (
+        chain(),
+        a_resource(),
+        observed(success("build", run=2)),
+        (["create build 1"], {"build": named(queued(), "build"), "test": pending()}, WorkflowPhase.RUNNING),
     ),
 }
 
@@ -369,8 +376,9 @@ def test_cancel() -> None:
     spec = a_spec().job("a").job("b").job("c", "b")
     seen = observed(success("a", complete=True), attempt_at("b", pod(going())))
     decision = planned(spec, cancelling(recorded), seen)
-    b = named(cancelled(attempt=1, started_at=NOW), "b")
-    assert told(decision) == ([], {"a": done("a"), "b": b, "c": cancelled()}, WorkflowPhase.CANCELLED)
+    b = named(cancelled(attempt=1, started_at=NOW, message="the run was cancelled"), "b")
+    c = cancelled(message="the run was cancelled")
+    assert told(decision) == ([], {"a": done("a"), "b": b, "c": c}, WorkflowPhase.CANCELLED)
     assert decision.status.message == "cancelled; b, c did not finish"
     after = planned(spec, cancelling(a_run().but(**dict(decision.status))), seen)
     assert (after.actions, after.status) == ((DeleteJob(name_of("b")),), decision.status)
@@ -418,23 +426,43 @@ def test_cancel_unrecorded_job() -> None:
     assert (first.actions, after.actions) == ((), (DeleteJob(name_of("build")),))
 
 
-# Another generation
+# Another spec
 
 
 def test_superseded() -> None:
     """A new spec starts the next run; the earlier one is remembered, and its Jobs end once that is recorded."""
     recorded = RECORDED.with_job("build", RUNNING)
     seen = observed(attempt_at("build", pod(going())))
-    decision = planned(chain(), recorded.resource(generation=2), seen)
+    decision = planned(chain(), recorded.resource(generation=2), seen, digest=OTHER)
     remembered = a_record_of(1, WorkflowPhase.CANCELLED, "superseded by generation 2")
-    assert (decision.actions, decision.status.run, decision.status.history) == (
-        (a_creation("build", run=2, generation=2),),
-        2,
-        (remembered,),
-    )
-    new = attempt_at("build", run=2, generation=2)
-    after = planned(chain(), a_resource(status=decision.status, generation=2), observed(*seen.jobs, new))
+    created = a_creation("build", run=2)
+    created = replace(created, name=name_of("build", run=2, digest=OTHER), digest=OTHER)
+    assert (decision.actions, decision.status.run, decision.status.history) == ((created,), 2, (remembered,))
+    new = attempt_at("build", run=2, digest=OTHER)
+    after = planned(chain(), a_resource(status=decision.status, generation=2), observed(*seen.jobs, new), digest=OTHER)
     assert (after.actions, after.status) == ((DeleteJob(name_of("build")),), decision.status)
+
+
+def test_another_generation_of_the_same_spec() -> None:
+    """What only steers a run, or changes nothing, makes another generation, and no other run."""
+    recorded = RECORDED.with_job("build", RUNNING)
+    seen = observed(attempt_at("build", pod(going(3))))
+    decision = planned(chain(), recorded.resource(generation=2), seen)
+    assert (told(decision), decision.status.run, decision.status.observed_generation, decision.status.history) == (
+        ([], {"build": RUNNING, "test": pending()}, WorkflowPhase.RUNNING),
+        1,
+        2,
+        (),
+    )
+
+
+def test_another_version_of_the_operator() -> None:
+    """One that computes other digests goes on with the run, and with the names, that it finds; then it is recorded."""
+    recorded = RECORDED.with_job("build", RUNNING)
+    seen = observed(success("build"))
+    decision = planned(chain(), recorded.resource(), seen, digest=OTHER)
+    assert decision.actions == (a_creation("test"),)
+    assert (decision.status.run, decision.status.spec_digest, decision.status.history) == (1, DIGEST, ())
 
 
 @pytest.mark.parametrize(
@@ -450,7 +478,7 @@ def test_superseded() -> None:
 def test_logs_are_kept(old: KubernetesJob) -> None:
     """What an earlier run has finished stays, and its log with it; what goes already isn't deleted twice."""
     recorded = a_run(run=2, generation=2).with_job("build", queued()).resource(generation=2)
-    decision = planned(a_spec().job("build"), recorded, observed(old, attempt_at("build", run=2, generation=2)))
+    decision = planned(a_spec().job("build"), recorded, observed(old, attempt_at("build", run=2)))
     assert decision.actions == ()
 
 
@@ -458,14 +486,14 @@ def test_what_was_taken_is_no_end() -> None:
     """A Pod that was killed with its node has another one after it, unless its Job is deleted."""
     taken = attempt_at("build", pod(ended(exit_code=137), taken=True))
     recorded = a_run(run=2, generation=2).with_job("build", queued()).resource(generation=2)
-    decision = planned(a_spec().job("build"), recorded, observed(taken, attempt_at("build", run=2, generation=2)))
+    decision = planned(a_spec().job("build"), recorded, observed(taken, attempt_at("build", run=2)))
     assert decision.actions == (DeleteJob(taken.name),)
 
 
 def test_deletion_waits_for_the_record() -> None:
     """Nothing of an earlier run is deleted before the new run is recorded."""
     seen = observed(attempt_at("gone", pod(going())))
-    decision = planned(a_spec().job("build"), RECORDED.resource(generation=2), seen)
+    decision = planned(a_spec().job("build"), RECORDED.resource(generation=2), seen, digest=OTHER)
     assert [action for action in decision.actions if isinstance(action, DeleteJob)] == []
 
 
@@ -552,6 +580,7 @@ def test_filled_in() -> None:
         shell="sh",
         working_directory="1",
         env={"OWN": "1.2!"},
+        runs_in=frozenset({JobState.SUCCESS}),
     )
     request = a_request(image="python:3.13", env={"V": "1.2", "B": "main"}, steps=(step,))
     assert decision.actions == (a_creation("test", request=request),)

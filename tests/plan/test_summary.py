@@ -237,5 +237,5 @@ def test_cancelled_names() -> None:
     assert (status.phase, status.message, status.jobs[JobId("p0")]) == (
         WorkflowPhase.CANCELLED,
         "cancelled; p0, p1, p2 and 2 more did not finish",
-        cancelled(),
+        cancelled(message="the run was cancelled"),
     )

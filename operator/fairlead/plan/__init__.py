@@ -8,8 +8,25 @@ No I/O, no clock: the moment is an argument. The same decision follows from the 
 operator goes on where the last one stopped.
 """
 
-from fairlead.plan.actions import Action, CreateJob, Decision, DeleteJob, JobRequest, StepRequest
+from fairlead.plan.actions import (
+    Action,
+    CallRequest,
+    CallWorkflow,
+    CancelWorkflow,
+    CreateJob,
+    Creation,
+    Decision,
+    DeleteJob,
+    DeleteWorkflow,
+    JobRequest,
+    LateStep,
+    Mixed,
+    ReadOutputs,
+    ServiceRequest,
+    StepRequest,
+)
 from fairlead.plan.observed import (
+    CalledWorkflow,
     ContainerRunning,
     ContainerTerminated,
     ContainerWaiting,
@@ -20,24 +37,35 @@ from fairlead.plan.observed import (
     Refusal,
     Resource,
 )
-from fairlead.plan.planner import Policy, plan
+from fairlead.plan.planner import plan
+from fairlead.plan.run import Policy
 
 __all__ = [
     "Action",
+    "CallRequest",
+    "CallWorkflow",
+    "CalledWorkflow",
+    "CancelWorkflow",
     "ContainerRunning",
     "ContainerTerminated",
     "ContainerWaiting",
     "CreateJob",
+    "Creation",
     "Decision",
     "DeleteJob",
+    "DeleteWorkflow",
     "JobFailure",
     "JobRequest",
     "KubernetesJob",
+    "LateStep",
+    "Mixed",
     "Observed",
     "Pod",
     "Policy",
+    "ReadOutputs",
     "Refusal",
     "Resource",
+    "ServiceRequest",
     "StepRequest",
     "plan",
 ]

@@ -2,44 +2,101 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from fairlead.model.workflow import PodSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from fairlead.model.ids import Attempt, JobId, RunNumber, StepId
-    from fairlead.model.spec import EnvReference, Resources
+    from fairlead.model.containers import EnvReference, HealthCheck, Resources
+    from fairlead.model.ids import Attempt, NodeId, RunNumber, SpecDigest, StepId
+    from fairlead.model.report import JobState
     from fairlead.model.status import WorkflowStatus
+    from fairlead.model.workflow import StepPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """A variable's value put together from texts and references, in this order."""
+
+    parts: tuple[str | EnvReference, ...]
+
+
+EnvValue: TypeAlias = "str | EnvReference | Mixed"
 
 
 @dataclass(frozen=True, slots=True)
 class StepRequest:
-    """A step with its expressions filled in; references to Secrets and ConfigMaps stay references."""
+    """A step with its expressions filled in; references to Secrets and ConfigMaps stay references.
+
+    `runs_in`: what the job's state has to be so that the step runs. `timeout` is in seconds.
+    """
 
     label: str
     run: str
-    id: StepId | None
-    shell: str | None
-    working_directory: str | None
-    env: Mapping[str, str | EnvReference]
+    id: StepId | None = None
+    shell: str | None = None
+    working_directory: str | None = None
+    env: Mapping[str, EnvValue] = field(default_factory=dict)
+    runs_in: frozenset[JobState] = frozenset()
+    timeout: int | None = None
+    continue_on_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LateStep:
+    """A step of which something is known only when the steps before it have run: the agent fills it in then.
+
+    `references`: those of the plan's variables that no expression reads, as they stand in the container.
+    """
+
+    plan: StepPlan
+    references: Mapping[str, EnvReference | Mixed] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRequest:
+    """A container beside the job's, with its expressions filled in."""
+
+    image: str
+    env: Mapping[str, EnvValue] = field(default_factory=dict)
+    ports: tuple[int, ...] = ()
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    health_check: HealthCheck | None = None
+    resources: Resources | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """A job with its expressions filled in.
+    """A node with its expressions filled in.
 
     `wanted` has the step outputs that the job's own outputs are made of, as (step id, output), None for all of a
-    step's. `timeout` is in seconds.
+    step's. `contexts` is what late steps may name of what is known already. `timeout` is in seconds.
     """
 
     image: str
-    steps: tuple[StepRequest, ...]
-    env: Mapping[str, str | EnvReference]
-    wanted: tuple[tuple[StepId, str | None], ...]
-    resources: Resources | None
+    steps: tuple[StepRequest | LateStep, ...]
+    env: Mapping[str, EnvValue]
     timeout: int
+    wanted: tuple[tuple[StepId, str | None], ...] = ()
+    contexts: Mapping[str, object] = field(default_factory=dict)
+    services: Mapping[str, ServiceRequest] = field(default_factory=dict)
+    resources: Resources | None = None
+    pod: PodSettings = field(default_factory=PodSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """A WorkflowTemplate to be run as a Workflow of its own. `depth` counts the calls that lead to it, from 1."""
+
+    template: str
+    inputs: Mapping[str, str | int | float | bool]
+    depth: int
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +104,37 @@ class CreateJob:
     """Make the Kubernetes Job `name`; if it is there already, all is well.
 
     `instead_of`: a Kubernetes Job that was recorded and isn't seen any more. Not to be seen isn't to be gone, so
-    whoever carries this out asks the cluster first, and makes nothing while it is there.
+    whoever carries this out asks the cluster first, and makes nothing while it is there. `retries` counts the
+    attempts before this one that failed by themselves. `group` is its concurrency group, `run_group` its run's: what
+    works in a group holds it, though the record has gone on.
     """
 
     name: str
-    job: JobId
+    node: NodeId
     run: RunNumber
+    digest: SpecDigest
     attempt: Attempt
     request: JobRequest
+    retries: int = 0
+    group: str | None = None
     instead_of: str | None = None
+    run_group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallWorkflow:
+    """Make the Workflow `name` out of a WorkflowTemplate; as with CreateJob, if it is there already, all is well."""
+
+    name: str
+    node: NodeId
+    run: RunNumber
+    digest: SpecDigest
+    attempt: Attempt
+    request: CallRequest
+    retries: int = 0
+    group: str | None = None
+    instead_of: str | None = None
+    run_group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +144,48 @@ class DeleteJob:
     name: str
 
 
-Action = CreateJob | DeleteJob
+@dataclass(frozen=True, slots=True)
+class CancelWorkflow:
+    """Cancel the run of the called Workflow `name`; if it is gone or over already, all is well."""
+
+    name: str
+    run: RunNumber
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOutputs:
+    """Read a job's outputs from the end of its log, where they were too large for its report."""
+
+    pod: str
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteWorkflow:
+    """Delete the Workflow itself: its time after the end is over."""
+
+
+Creation = CreateJob | CallWorkflow
+Action = Creation | DeleteJob | CancelWorkflow | ReadOutputs | DeleteWorkflow
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """How many nodes of the run wait for room alone, and how urgent they are."""
+
+    waiting: int = 0
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do now, what the status is once it is done, and when to look again though nothing happens."""
+    """What to do now, what the status is once it is done, and when to look again though nothing happens.
+
+    `record_first`: nothing else is done before the status is written, because others rely on what it says.
+    """
 
     actions: tuple[Action, ...]
     status: WorkflowStatus
     look_again: datetime | None = None
+    demand: Demand = Demand()
+    record_first: bool = False

@@ -39,15 +39,22 @@ def announce(before: WorkflowStatus, after: WorkflowStatus) -> tuple[Announcemen
 
 
 def _announce(before: WorkflowStatus, after: WorkflowStatus) -> Iterator[Announcement]:
-    here = f"{after.observed_generation}/{after.run}"
-    fresh = before.observed_generation != after.observed_generation or before.run != after.run
+    invalid = after.phase is WorkflowPhase.INVALID
+    here = f"{after.observed_generation if invalid else after.spec_digest}/{after.run}"
+    fresh = before.spec_digest != after.spec_digest or before.run != after.run
+    fresh = fresh or (invalid and before.observed_generation != after.observed_generation)
     if fresh and after.history and after.history[:1] != before.history[:1]:
         earlier = after.history[0]
-        if before.phase is not None and not before.phase.ended:
+        if before.started_at is not None and not before.ended:
             said = f"run {earlier.run} was {earlier.message}"
             yield Announcement("Superseded", said, warning=False, identity=f"{here}/superseded")
+    if after.missed_runs and (fresh or before.missed_runs != after.missed_runs):
+        said = f"{after.missed_runs} times of the schedule passed without a run"
+        yield Announcement("MissedRuns", said, warning=True, identity=f"{here}/missed/{after.missed_runs}")
     known = {} if fresh else before.jobs
     for job_id, state in after.jobs.items():
+        if state.kept_from is not None:
+            continue
         yield from _job(known.get(job_id), state, job_id, here)
     if after.phase in _ENDS and (fresh or before.phase is not after.phase):
         warning = after.phase in (WorkflowPhase.FAILED, WorkflowPhase.INVALID)

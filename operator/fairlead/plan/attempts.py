@@ -11,15 +11,25 @@ and the Pod still seems to live, the Pod's end is on its way, and is waited for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from fairlead.model.duration import format_duration
 from fairlead.model.phase import Reason
 from fairlead.model.problem import one_line
 from fairlead.plan.observed import ContainerRunning, ContainerTerminated, ContainerWaiting
+from fairlead.plan.troubles import (
+    NOT_STARTED,
+    OUT_OF_MEMORY,
+    patience_ends,
+    restarts_while_running,
+    service_trouble,
+    waiting_trouble,
+    waits_for,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime, timedelta
 
     from fairlead.model.report import Report
@@ -29,14 +39,9 @@ if TYPE_CHECKING:
 TIMED_OUT = 124
 """The exit code of a timeout, as the command of that name has it."""
 
-_PULL_TROUBLE = frozenset(
-    {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable"}
-)
-_CONFIG_TROUBLE = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _DEADLINE = "DeadlineExceeded"
 _KILLED = 137
 _STARVED = "ran out of memory; raise resources.limits.memory or use less"
-_NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ class Going:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """It is decided; `reason` is None for success."""
+    """It is decided; `reason` is None for success. `outputs` are those of a called Workflow."""
 
     reason: Reason | None
     message: str | None
@@ -64,6 +69,8 @@ class Ended:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     report: Report | None = None
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,7 @@ def judge(attempt: KubernetesJob, job: JobPlan, now: datetime, grace: timedelta)
         if isinstance(pod.container, ContainerTerminated):
             verdict = _terminated(pod.container, pod, job)
             if verdict is not None:
-                return verdict
+                return _with_services(verdict, pod.container, pod, job)
     left = [pod for pod in attempt.pods if not pod.taken and not isinstance(pod.container, ContainerTerminated)]
     if attempt.failure is not None and (not left or attempt.failure.reason == _DEADLINE):
         return _given_up(attempt, job)
@@ -95,21 +102,21 @@ def judge(attempt: KubernetesJob, job: JobPlan, now: datetime, grace: timedelta)
         return Lost(Reason.JOB_DELETED, "its Kubernetes Job was deleted")
     if not left:
         return Waiting("its Pod was taken away; waiting for another" if attempt.pods else None)
-    return _waiting_or_going(left[-1], now, grace)
+    return _waiting_or_going(left[-1], job, now, grace)
 
 
 def _terminated(container: ContainerTerminated, pod: Pod, job: JobPlan) -> Ended | None:
     """Give the outcome of a main container that has ended; None where the Job controller has to say what follows."""
     report, times = container.report, (container.started_at, container.finished_at)
     if report is not None and report.exit_code is not None:
-        starved = container.reason == "OOMKilled" and report.exit_code == _KILLED
+        starved = container.reason == OUT_OF_MEMORY and report.exit_code == _KILLED
         return _reported(report, job, times, starved=starved)
     if pod.taken:
         return None
     match container.reason:
-        case "OOMKilled":
+        case reason if reason == OUT_OF_MEMORY:
             return Ended(Reason.OUT_OF_MEMORY, _STARVED, container.exit_code, *times, report)
-        case reason if reason in _NOT_STARTED:
+        case reason if reason in NOT_STARTED:
             return Ended(Reason.START_FAILED, _start_trouble(container.message, job), container.exit_code)
         case _:
             said = f"its container ended with exit code {container.exit_code} before its steps did"
@@ -140,27 +147,34 @@ def _given_up(attempt: KubernetesJob, job: JobPlan) -> Ended | Lost:
     return Lost(Reason.POD_LOST, "its Pod was deleted")
 
 
-def _waiting_or_going(pod: Pod, now: datetime, grace: timedelta) -> Verdict:
+def _with_services(verdict: Ended, main: ContainerTerminated, pod: Pod, job: JobPlan) -> Ended:
+    if verdict.reason is None:
+        return verdict
+    told = restarts_while_running(pod, main, job)
+    return replace(verdict, message=f"{verdict.message}; {told}") if told else verdict
+
+
+def _waiting_or_going(pod: Pod, job: JobPlan, now: datetime, grace: timedelta) -> Verdict:
     container = pod.container
-    match container:
-        case ContainerRunning():
-            return Going(container.started_at)
-        case ContainerWaiting(reason="InvalidImageName"):
-            return Ended(Reason.IMAGE_PULL_FAILED, f"not an image's name: {one_line(container.message)}", None)
-        case ContainerWaiting() if container.reason in _PULL_TROUBLE:
-            return _patience(pod, Reason.IMAGE_PULL_FAILED, container, now, grace)
-        case ContainerWaiting() if container.reason in _CONFIG_TROUBLE:
-            return _patience(pod, Reason.MISCONFIGURED, container, now, grace)
-        case ContainerWaiting() | ContainerTerminated() | None:
-            return Waiting(f"can't be scheduled: {one_line(pod.trouble)}" if pod.trouble else None)
-        case _ as never:
-            assert_never(never)
+    if isinstance(container, ContainerRunning):
+        return Going(container.started_at)
+    trouble = waiting_trouble(container) if isinstance(container, ContainerWaiting) else None
+    trouble = trouble or service_trouble(pod, job, now)
+    if trouble is not None:
+        until = _last_progress(pod, now) + grace
+        if trouble.may_pass and now < until:
+            return Waiting(trouble.message, until)
+        return Ended(trouble.reason, trouble.message, None)
+    if pod.trouble:
+        return Waiting(f"can't be scheduled: {one_line(pod.trouble)}")
+    service = waits_for(pod, job)
+    return Waiting(f"waiting for {service}" if service else None, patience_ends(pod, job))
 
 
-def _patience(pod: Pod, reason: Reason, found: ContainerWaiting, now: datetime, grace: timedelta) -> Waiting | Ended:
-    said = f"{found.reason}: {one_line(found.message)}" if found.message else found.reason
-    until = (pod.scheduled_at or now) + grace
-    return Waiting(said, until) if now < until else Ended(reason, said, None)
+def _last_progress(pod: Pod, now: datetime) -> datetime:
+    """Tell when the Pod last got on, as far as it says so: images are pulled only when their turn comes."""
+    starts = [state.container.started_at for state in pod.services if isinstance(state.container, ContainerRunning)]
+    return max((moment for moment in (pod.scheduled_at, *starts) if moment is not None), default=now)
 
 
 def _start_trouble(message: str, job: JobPlan) -> str:

@@ -8,18 +8,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fairlead.plan.neighbours import ALONE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from fairlead.model.ids import Attempt, JobId, RunNumber, Uid, WorkflowKey
+    from fairlead.model.ids import Attempt, NodeId, RunNumber, SpecDigest, Uid, WorkflowKey
     from fairlead.model.report import Report
     from fairlead.model.status import WorkflowStatus
+    from fairlead.plan.neighbours import Caller, Neighbours
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A Workflow resource, without its spec; `status` is what was last recorded in it."""
+    """A Workflow resource, without its spec; `status` is what was last recorded in it.
+
+    `callers`: who waits for it where it was called, the nearest last.
+    """
 
     key: WorkflowKey
     uid: Uid
@@ -27,11 +33,17 @@ class Resource:
     status: WorkflowStatus
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    callers: tuple[Caller, ...] = ()
+
+    @property
+    def depth(self) -> int:
+        """How many calls in a row led to it."""
+        return len(self.callers)
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerWaiting:
-    """The main container hasn't started."""
+    """A container hasn't started, or not again."""
 
     reason: str = ""
     message: str = ""
@@ -39,14 +51,14 @@ class ContainerWaiting:
 
 @dataclass(frozen=True, slots=True)
 class ContainerRunning:
-    """The main container runs."""
+    """A container runs."""
 
     started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerTerminated:
-    """The main container has ended; `report` is the driver's, where it wrote one."""
+    """A container has ended; `report` is the driver's, where it wrote one."""
 
     exit_code: int
     reason: str = ""
@@ -60,11 +72,27 @@ Container = ContainerWaiting | ContainerRunning | ContainerTerminated
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceState:
+    """One container beside the main one that starts before it: a service, or anything else that a Pod is given.
+
+    `started`: it runs and is ready, so that what follows it may start. `restarts` counts how often it was started
+    again, and `last` is how it had ended then. `stays` is false for one that has to end before what follows it starts.
+    """
+
+    name: str
+    container: Container | None = None
+    started: bool = False
+    restarts: int = 0
+    last: ContainerTerminated | None = None
+    stays: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Pod:
     """One Pod of a Kubernetes Job.
 
     `taken` holds when the cluster or somebody takes it away: it is being deleted, was evicted or preempted, or its
-    node is gone. `trouble` says why it can't be scheduled.
+    node is gone. `trouble` says why it can't be scheduled. `services` are in the order in which they start.
     """
 
     name: str
@@ -72,6 +100,7 @@ class Pod:
     taken: bool = False
     scheduled_at: datetime | None = None
     trouble: str | None = None
+    services: tuple[ServiceState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,30 +113,63 @@ class JobFailure:
 
 @dataclass(frozen=True, slots=True)
 class KubernetesJob:
-    """One attempt at a job of a run, with its Pods, the oldest first."""
+    """One attempt at a node of a run, with its Pods, the oldest first.
+
+    `retries`, `group` and `run_group` as in CreateJob.
+    """
 
     name: str
-    job: JobId
+    node: NodeId
     attempt: Attempt
     run: RunNumber
-    generation: int
+    digest: SpecDigest
+    retries: int = 0
+    group: str | None = None
     complete: bool = False
     failure: JobFailure | None = None
     deleting: bool = False
     pods: tuple[Pod, ...] = ()
+    run_group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CalledWorkflow:
+    """One attempt at a node that uses a template: the Workflow that was made for it.
+
+    `works`: whether Kubernetes Jobs of it, or of what it called, still work, though it may be recorded as over.
+    """
+
+    name: str
+    node: NodeId
+    attempt: Attempt
+    run: RunNumber
+    digest: SpecDigest
+    status: WorkflowStatus
+    retries: int = 0
+    group: str | None = None
+    deleting: bool = False
+    cancelling: bool = False
+    run_group: str | None = None
+    works: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The cluster said no to making a job's Kubernetes Job; `final` where trying again is no use."""
+    """The cluster said no to making what a node needs; `final` where trying again is no use.
+
+    `until`: when patience ends with what may still come, as a template that is applied after its caller.
+    """
 
     message: str
     final: bool = False
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Everything that exists of one Workflow, and what the cluster refused to make."""
+    """Everything that exists of one Workflow, what the cluster refused to make, and who else is there."""
 
     jobs: tuple[KubernetesJob, ...] = ()
-    refusals: Mapping[JobId, Refusal] = field(default_factory=dict)
+    calls: tuple[CalledWorkflow, ...] = ()
+    refusals: Mapping[NodeId, Refusal] = field(default_factory=dict)
+    neighbours: Neighbours = ALONE

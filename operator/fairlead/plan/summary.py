@@ -2,159 +2,190 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from fairlead.model.duration import format_duration
-from fairlead.model.ids import JobId, RunNumber
-from fairlead.model.phase import JobPhase, WorkflowPhase
+from fairlead.model.phase import JobPhase, Reason, Result, WorkflowPhase
 from fairlead.model.problem import MOST_PROBLEMS, quote
-from fairlead.model.status import Condition, JobStatus, RunRecord, WorkflowStatus
+from fairlead.model.status import Condition, JobStatus, WorkflowStatus, format_time
+from fairlead.plan.compact import compact
+from fairlead.plan.runs import remember
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from fairlead.model.ids import JobId
     from fairlead.model.problem import InvalidWorkflowError
-    from fairlead.model.workflow import Workflow
+    from fairlead.model.status import NodeStatus
     from fairlead.plan.observed import Resource
+    from fairlead.plan.run import Run
+    from fairlead.plan.runs import Current
 
 Truth = Literal["True", "False", "Unknown"]
 _MOST_NAMES = 3
+_IN_ORDER = (WorkflowPhase.PENDING, WorkflowPhase.QUEUED, WorkflowPhase.RUNNING)
 
 
-@dataclass(frozen=True, slots=True)
-class Current:
-    """The run that a plan is about: the recorded one, or the next."""
-
-    run: RunNumber
-    started_at: datetime
-    jobs: Mapping[JobId, JobStatus]
-    history: tuple[RunRecord, ...]
-
-
-def begin(resource: Resource, now: datetime, *, invalid: bool) -> Current:
-    """Go on with the recorded run, or start the next one where the generation is new.
-
-    A spec that can't run doesn't count as a run.
-    """
-    recorded = resource.status
-    if recorded.observed_generation == resource.generation and (invalid or recorded.phase is not WorkflowPhase.INVALID):
-        run = RunNumber(recorded.run or (0 if invalid else 1))
-        return Current(run, recorded.started_at or now, recorded.jobs, recorded.history)
-    history = recorded.history
-    if recorded.run is not None and recorded.phase not in (None, WorkflowPhase.INVALID):
-        history = (_remember(recorded, resource, now), *history)
-    run = RunNumber((recorded.run or 0) + (0 if invalid else 1))
-    return Current(run, now, {}, history)
-
-
-def _remember(recorded: WorkflowStatus, resource: Resource, now: datetime) -> RunRecord:
-    phase = recorded.phase or WorkflowPhase.PENDING
-    superseded = not phase.ended
-    return RunRecord(
-        run=recorded.run or RunNumber(1),
-        generation=recorded.observed_generation or 0,
-        phase=WorkflowPhase.CANCELLED if superseded else phase,
-        message=f"superseded by generation {resource.generation}" if superseded else recorded.message,
-        started_at=recorded.started_at,
-        finished_at=now if superseded else recorded.finished_at,
-    )
-
-
-def summarize(
-    workflow: Workflow,
-    current: Current,
-    resource: Resource,
-    jobs: Mapping[JobId, JobStatus],
-    outputs: dict[str, str],
-    trouble: str | None,
-    now: datetime,
-    *,
-    cancelled: bool,
-    note: str | None = None,
-) -> WorkflowStatus:
+def summarize(run: Run, outputs: dict[str, str], trouble: str | None, *, note: str | None = None) -> WorkflowStatus:
     """Sum a run up from its jobs.
 
     `trouble`: what is wrong with the workflow's outputs, once all have ended. `note`: what its owner should know
     while it runs.
     """
-    phase = _phase(jobs, trouble, cancelled=cancelled)
-    message = trouble or (note if note and not phase.ended else _message(phase, jobs))
-    recorded = resource.status
-    finished = None
-    if phase.ended:
-        same = recorded.run == current.run and recorded.finished_at is not None
-        finished = recorded.finished_at if same else max(s.finished_at or now for s in jobs.values())
-    ended = sum(state.phase.ended for state in jobs.values())
+    current, resource, now, jobs = run.current, run.resource, run.now, run.states
+    phase = _phase(run, trouble)
+    message = trouble or (note if note and not phase.ended else _message(run, phase))
+    finished = max((state.finished_at or now for state in jobs.values()), default=now) if phase.ended else None
+    ended, count = _progress(jobs)
+    shown, compacted = compact(jobs, None if current.fresh else resource.status.compacted)
     return WorkflowStatus(
         observed_generation=resource.generation,
+        spec_digest=current.digest,
         run=current.run,
         phase=phase,
         message=message,
-        progress=f"{ended}/{len(jobs)}",
+        progress=f"{ended}/{count}",
         duration=format_duration((finished - current.started_at).total_seconds()) if finished else None,
         started_at=current.started_at,
         finished_at=finished,
+        next_run_at=current.next_run_at,
+        scheduled_at=current.scheduled_at,
+        missed_runs=current.missed,
+        admission=run.admission.status,
+        compacted=compacted,
         outputs=outputs,
-        conditions=_conditions(phase, message, resource, now),
-        jobs=dict(jobs),
-        history=current.history[: workflow.history_limit],
+        conditions=_conditions(phase, message, resource, now, waits=run.admission.message),
+        jobs=shown,
+        history=current.history[: run.workflow.history_limit],
     )
 
 
-def summarize_invalid(
-    error: InvalidWorkflowError, current: Current, resource: Resource, now: datetime
-) -> WorkflowStatus:
-    """Say what keeps a spec from running: all of it in `problems`, the first in the message."""
+def summarize_idle(current: Current, resource: Resource, now: datetime) -> WorkflowStatus:
+    """Say when the schedule starts the first run, or the next one after an edit."""
+    upcoming = current.next_run_at
+    message = f"the next run starts at {format_time(upcoming)}" if upcoming else "the schedule is suspended"
+    return WorkflowStatus(
+        observed_generation=resource.generation,
+        spec_digest=current.digest,
+        run=current.run or None,
+        phase=WorkflowPhase.PENDING,
+        message=message,
+        next_run_at=upcoming,
+        scheduled_at=current.scheduled_at,
+        missed_runs=current.missed,
+        conditions=_conditions(WorkflowPhase.PENDING, message, resource, now, idle=True),
+        history=current.history,
+    )
+
+
+def summarize_invalid(error: InvalidWorkflowError, resource: Resource, now: datetime) -> WorkflowStatus:
+    """Say what keeps a spec from running: all of it in `problems`, the first in the message.
+
+    A spec that can't run doesn't count as a run; the one before it goes into the history.
+    """
+    recorded = resource.status
     first, *others = error.problems
     message = f"{first}{f' (and {len(others)} more)' if others else ''}"
     problems = [str(problem) for problem in error.problems[:MOST_PROBLEMS]]
     if len(error.problems) > MOST_PROBLEMS:
         problems.append(f"… and {len(error.problems) - MOST_PROBLEMS} more")
+    history = recorded.history
+    if recorded.started_at is not None and recorded.phase is not WorkflowPhase.INVALID:
+        history = (remember(recorded, resource, now), *history)
     return WorkflowStatus(
         observed_generation=resource.generation,
-        run=current.run or None,
+        run=recorded.run,
         phase=WorkflowPhase.INVALID,
         message=message,
+        scheduled_at=recorded.scheduled_at,
         problems=tuple(problems),
         conditions=_conditions(WorkflowPhase.INVALID, "\n".join(problems)[:32_000], resource, now),
-        history=current.history,
+        history=history,
     )
 
 
-def _phase(jobs: Mapping[JobId, JobStatus], trouble: str | None, *, cancelled: bool) -> WorkflowPhase:
-    phases = {state.phase for state in jobs.values()}
+def _nodes(jobs: Mapping[JobId, JobStatus]) -> Iterator[NodeStatus]:
+    """Give all nodes that are known."""
+    for state in jobs.values():
+        yield from state.combinations or (state,)
+
+
+def _progress(jobs: Mapping[JobId, JobStatus]) -> tuple[int, int]:
+    """Count the nodes that have ended, and all that are known."""
+    ended = [one.phase.ended for one in _nodes(jobs)]
+    return sum(ended), len(ended)
+
+
+def _phase(run: Run, trouble: str | None) -> WorkflowPhase:
+    phases = {state.phase for state in run.states.values()}
     if not all(phase.ended for phase in phases):
-        started = phases - {JobPhase.PENDING}
-        return WorkflowPhase.RUNNING if started else WorkflowPhase.PENDING
-    if cancelled and JobPhase.CANCELLED in phases:
+        return max(_phase_meanwhile(run, phases), _recorded_phase(run), key=_IN_ORDER.index)
+    results = {state.result for state in run.states.values()}
+    cancelled = JobPhase.CANCELLED in phases
+    if run.stop is not None and run.stop.reason in (Reason.CANCELLED, Reason.SUPERSEDED) and cancelled:
         return WorkflowPhase.CANCELLED
-    if trouble or JobPhase.FAILED in phases:
+    if trouble or Result.FAILURE in results or (run.stop is not None and run.stop.phase is JobPhase.FAILED):
         return WorkflowPhase.FAILED
-    return WorkflowPhase.SUCCEEDED
+    if cancelled:
+        return WorkflowPhase.CANCELLED
+    allowed = any(one.phase is JobPhase.FAILED for state in run.states.values() for one in (state, *state.combinations))
+    return WorkflowPhase.PARTIAL if allowed else WorkflowPhase.SUCCEEDED
 
 
-def _message(phase: WorkflowPhase, jobs: Mapping[JobId, JobStatus]) -> str:
+def _phase_meanwhile(run: Run, phases: set[JobPhase]) -> WorkflowPhase:
+    if not run.admission.admitted and run.stop is None:
+        return WorkflowPhase.QUEUED if run.admission.message else WorkflowPhase.PENDING
+    if any(one.attempt is not None or one.phase.ended for one in _nodes(run.states)):
+        return WorkflowPhase.RUNNING
+    return WorkflowPhase.QUEUED if JobPhase.QUEUED in phases else WorkflowPhase.PENDING
+
+
+def _recorded_phase(run: Run) -> WorkflowPhase:
+    """Tell how far the run had come. It doesn't go back, as one would that waited, may go, and hasn't started yet."""
+    recorded = run.resource.status.phase
+    known = recorded is not None and not run.current.fresh
+    return recorded if known and recorded in _IN_ORDER else WorkflowPhase.PENDING
+
+
+def _message(run: Run, phase: WorkflowPhase) -> str:
+    jobs = run.states
     match phase:
         case WorkflowPhase.SUCCEEDED:
-            count = len(jobs)
-            return f"{count} jobs succeeded" if count > 1 else "1 job succeeded"
+            count = sum(state.phase is JobPhase.SUCCEEDED for state in jobs.values())
+            skipped = len(jobs) - count
+            more = f", {skipped} skipped" if skipped else ""
+            return f"{count} job{'s' if count != 1 else ''} succeeded{more}"
+        case WorkflowPhase.PARTIAL:
+            failed = _names(jobs, JobPhase.FAILED)
+            return f"succeeded, but for what may fail: {failed}"
         case WorkflowPhase.FAILED:
-            failed = [(job_id, state) for job_id, state in jobs.items() if state.phase is JobPhase.FAILED]
-            job_id, state = failed[0]
-            more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+            failed_jobs = [(job_id, state) for job_id, state in jobs.items() if state.result is Result.FAILURE]
+            if not failed_jobs:
+                return run.stop.message if run.stop else "failed"
+            job_id, state = failed_jobs[0]
+            more = f" (and {len(failed_jobs) - 1} more)" if len(failed_jobs) > 1 else ""
             return f"job {quote(job_id)}: {state.message or 'failed'}{more}"
         case WorkflowPhase.CANCELLED:
-            return f"cancelled; {_names(jobs, JobPhase.CANCELLED)} did not finish"
+            why = run.stop.message if run.stop and run.stop.reason is Reason.SUPERSEDED else "cancelled"
+            return f"{why}; {_names(jobs, JobPhase.CANCELLED)} did not finish"
         case _:
-            for job_id, state in jobs.items():
-                if state.message and not state.phase.ended:
-                    return f"job {quote(job_id)}: {state.message}"
-            for active in (JobPhase.RUNNING, JobPhase.QUEUED):
-                if names := _names(jobs, active):
-                    return f"{active.lower()}: {names}"
-            return "waiting to start"
+            return _going(run)
+
+
+def _going(run: Run) -> str:
+    if run.admission.message and run.stop is None:
+        return run.admission.message
+    for job_id, state in run.states.items():
+        for one in (state, *state.combinations):
+            if one.message and not one.phase.ended:
+                return f"job {quote(getattr(one, 'name', job_id))}: {one.message}"
+    if run.workflow.suspend:
+        return "suspended"
+    for active in (JobPhase.RUNNING, JobPhase.QUEUED):
+        if names := _names(run.states, active):
+            return f"{active.lower()}: {names}"
+    return "waiting to start"
 
 
 def _names(jobs: Mapping[JobId, JobStatus], phase: JobPhase) -> str:
@@ -163,13 +194,24 @@ def _names(jobs: Mapping[JobId, JobStatus], phase: JobPhase) -> str:
     return ", ".join(found[:_MOST_NAMES]) + more
 
 
-def _conditions(phase: WorkflowPhase, message: str, resource: Resource, now: datetime) -> tuple[Condition, ...]:
-    """Answer the questions that tools ask. Reconciling and Stalled are there only while they hold, as kstatus wants."""
+def _conditions(
+    phase: WorkflowPhase,
+    message: str,
+    resource: Resource,
+    now: datetime,
+    *,
+    waits: str | None = None,
+    idle: bool = False,
+) -> tuple[Condition, ...]:
+    """Answer the questions that tools ask. Reconciling and Stalled are there only while they hold, as kstatus wants.
+
+    A schedule that waits for its time has nothing left to reconcile.
+    """
     invalid = phase is WorkflowPhase.INVALID
     failed = phase in (WorkflowPhase.FAILED, WorkflowPhase.CANCELLED) or invalid
     good = phase in (WorkflowPhase.SUCCEEDED, WorkflowPhase.PARTIAL)
     ended: Truth = "True" if good else "False" if failed else "Unknown"
-    ready: Truth = "True" if good else "False"
+    ready: Truth = "True" if good or idle else "False"
     wanted: list[tuple[str, Truth, str, str]] = [
         (
             "Accepted",
@@ -179,12 +221,13 @@ def _conditions(phase: WorkflowPhase, message: str, resource: Resource, now: dat
         ),
     ]
     if not invalid:
-        wanted.append(("Admitted", "True", "Admitted", ""))
-    wanted += [("Succeeded", ended, str(phase), message), ("Ready", ready, str(phase), message)]
+        wanted.append(("Admitted", "False", "Waiting", waits) if waits else ("Admitted", "True", "Admitted", ""))
+    reason = "Scheduled" if idle else str(phase)
+    wanted += [("Succeeded", ended, reason, message), ("Ready", ready, reason, message)]
     if failed:
-        wanted.append(("Stalled", "True", str(phase), message))
-    elif not good:
-        wanted.append(("Reconciling", "True", str(phase), message))
+        wanted.append(("Stalled", "True", reason, message))
+    elif not good and not idle:
+        wanted.append(("Reconciling", "True", reason, message))
     before = {each.type: each for each in resource.status.conditions}
     return tuple(
         Condition(

@@ -1,0 +1,135 @@
+"""Concurrency groups and limits, from the side of one run: what it asks its neighbours, and what follows.
+
+What is admitted is written into the status before anything starts: the others read it there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from fairlead.expressions import EvaluationError, ExpressionError, fold, interpolate
+from fairlead.model.phase import JobPhase, Reason
+from fairlead.model.problem import one_line, quote
+from fairlead.model.status import AdmissionStatus
+from fairlead.plan.neighbours import Admitted, Claim, Deadlocked, Waits, Yields
+from fairlead.plan.nodes import contexts_of, cut_short
+from fairlead.plan.run import RunAdmission, Stop
+from fairlead.plan.steps import flag
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fairlead.model.ids import NodeId
+    from fairlead.model.spec import Concurrency
+    from fairlead.model.workflow import JobPlan
+    from fairlead.plan.run import Node, Run
+
+
+_MOST_GROUP = 255
+
+
+def admit_run(run: Run) -> RunAdmission:
+    """Ask whether the run may go, or go on."""
+    found = _admit_run(run)
+    run.admission = found
+    return found
+
+
+def _admit_run(run: Run) -> RunAdmission:
+    concurrency = run.workflow.concurrency
+    recorded = run.current.admission
+    counted = run.observed.neighbours.limited and not run.resource.callers
+    if concurrency is None and not counted and recorded is None:
+        return RunAdmission(admitted=True)
+    try:
+        asked = recorded or _asked(run, concurrency, run.base)
+    except ExpressionError as error:
+        stop = Stop(Reason.EXPRESSION_FAILED, f"concurrency: {one_line(str(error))}", JobPhase.FAILED)
+        return RunAdmission(admitted=False, stop=stop)
+    match run.observed.neighbours.standing(_claim(run, asked, None, counted=counted)):
+        case Admitted():
+            if not asked.admitted:
+                run.record_first = True
+            return RunAdmission(admitted=asked.admitted, status=asked.model_copy(update={"admitted": True}))
+        case Waits(message):
+            return RunAdmission(admitted=asked.admitted, status=asked, message=message)
+        case Yields(message):
+            return RunAdmission(admitted=asked.admitted, status=asked, stop=Stop(Reason.SUPERSEDED, message))
+        case Deadlocked(message):
+            stop = Stop(Reason.DEADLOCKED, message, JobPhase.FAILED)
+            return RunAdmission(admitted=False, status=asked, stop=stop)
+        case _ as never:
+            assert_never(never)
+
+
+def admit_node(run: Run, job: JobPlan, node: Node) -> bool:
+    """Ask whether a node may start, where its job has a concurrency group; record how it stands if not."""
+    if job.concurrency is None:
+        return True
+    try:
+        asked = node.state.admission or _asked(run, job.concurrency, contexts_of(run, job, node))
+    except ExpressionError as error:
+        said = f"concurrency: {one_line(str(error))}"
+        cut_short(node, Reason.EXPRESSION_FAILED, said, JobPhase.FAILED, None, run.now)
+        return False
+    match run.observed.neighbours.standing(_claim(run, asked, node.id, counted=False)):
+        case Admitted() if asked.admitted:
+            return True
+        case Admitted():
+            run.record_first = True
+            admitted = asked.model_copy(update={"admitted": True})
+            node.state = node.state.model_copy(update={"phase": JobPhase.QUEUED, "admission": admitted})
+        case Waits(message):
+            waiting = {"phase": JobPhase.QUEUED, "admission": asked, "message": message}
+            node.state = node.state.model_copy(update={**waiting, "reason": Reason.WAITING_FOR_GROUP})
+        case Yields(message):
+            cut_short(node, Reason.SUPERSEDED, message, JobPhase.CANCELLED, None, run.now)
+        case Deadlocked(message):
+            cut_short(node, Reason.DEADLOCKED, message, JobPhase.FAILED, None, run.now)
+        case _ as never:
+            assert_never(never)
+    return False
+
+
+def push_aside(run: Run, job: JobPlan, node: Node) -> None:
+    """End a node that has started, or waits to be tried again, where a newer one of its group wants it gone."""
+    asked = node.state.admission
+    if job.concurrency is None or asked is None or not asked.admitted or node.state.phase.ended:
+        return
+    match run.observed.neighbours.standing(_claim(run, asked, node.id, counted=False)):
+        case Yields(message):
+            cut_short(node, Reason.SUPERSEDED, message, JobPhase.CANCELLED, None, run.now)
+        case _:
+            pass
+
+
+def _asked(run: Run, concurrency: Concurrency | None, contexts: Mapping[str, object]) -> AdmissionStatus:
+    if concurrency is None:
+        return AdmissionStatus(since=run.now, priority=run.workflow.priority)
+    group = one_line(interpolate(concurrency.group, contexts).strip(), _MOST_GROUP)
+    if not group:
+        raise EvaluationError(f"group, {quote(concurrency.group)}, is empty when filled in")
+    return AdmissionStatus(
+        since=run.now,
+        group=group,
+        cancel_in_progress=flag(concurrency.cancel_in_progress, contexts),
+        queue=concurrency.queue,
+        priority=run.workflow.priority,
+    )
+
+
+def _claim(run: Run, asked: AdmissionStatus, node: NodeId | None, *, counted: bool) -> Claim:
+    return Claim(
+        workflow=run.resource.key,
+        uid=run.resource.uid,
+        run=run.current.run,
+        node=node,
+        since=asked.since,
+        admitted=asked.admitted,
+        group=None if asked.group is None else fold(asked.group),
+        cancel_in_progress=asked.cancel_in_progress,
+        queue=asked.queue,
+        priority=run.workflow.priority,
+        counted=counted,
+        callers=run.resource.callers,
+    )

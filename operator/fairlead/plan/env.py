@@ -1,0 +1,83 @@
+"""Variables with their expressions filled in: texts, and references whose values stay in the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fairlead.expressions import Evaluator, Text, interpolate, parse_template, references, to_text
+from fairlead.model.containers import EnvReference, KeyRef
+from fairlead.plan.actions import Mixed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fairlead.expressions import Functions, Node, Template
+    from fairlead.plan.actions import EnvValue
+
+_BY_REFERENCE = frozenset({"secrets", "vars"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The Secret and the ConfigMap that `secrets.NAME` and `vars.NAME` stand for."""
+
+    secret: str
+    config_map: str
+
+
+def fill_env(
+    env: Mapping[str, str | EnvReference], contexts: Mapping[str, object], functions: Functions, sources: Sources
+) -> dict[str, EnvValue]:
+    """Fill in variables. Raises ExpressionError."""
+    return {
+        name: _fill(value, contexts, functions, sources) if isinstance(value, str) else value
+        for name, value in env.items()
+    }
+
+
+def readable(env: Mapping[str, EnvValue]) -> dict[str, str]:
+    """Give the variables that the context `env` has: those that no secret is in."""
+    return {name: value for name, value in env.items() if isinstance(value, str)}
+
+
+def holds_reference(value: str | EnvReference) -> bool:
+    """Whether a variable's value stays in the cluster."""
+    if isinstance(value, EnvReference):
+        return True
+    return "${{" in value and any(_by_reference(part.node) for part in parse_template(value).expressions)
+
+
+def _fill(text: str, contexts: Mapping[str, object], functions: Functions, sources: Sources) -> EnvValue:
+    if "${{" not in text:
+        return text
+    template = parse_template(text, functions=functions)
+    if not any(_by_reference(part.node) for part in template.expressions):
+        return interpolate(text, contexts, functions)
+    return _mixed(template, contexts, functions, sources)
+
+
+def _mixed(template: Template, contexts: Mapping[str, object], functions: Functions, sources: Sources) -> EnvValue:
+    parts: list[str | EnvReference] = []
+    evaluator = Evaluator(contexts, functions, template.source)
+    for part in template.parts:
+        if isinstance(part, Text):
+            parts.append(part.text)
+        elif _by_reference(part.node):
+            parts.append(_reference(part.node, sources))
+        else:
+            parts.append(to_text(evaluator.result(part.node)))
+    parts = [part for part in parts if part != ""]
+    return parts[0] if len(parts) == 1 else Mixed(tuple(parts))
+
+
+def _by_reference(node: Node) -> bool:
+    return any(each.path[0].casefold() in _BY_REFERENCE for each in references(node))
+
+
+def _reference(node: Node, sources: Sources) -> EnvReference:
+    """Turn `secrets.NAME` or `vars.NAME`, which `syntax` has seen to stand alone, into what Kubernetes has."""
+    context, name = references(node)[0].path[:2]
+    if context.casefold() == "secrets":
+        return EnvReference(secret_key_ref=KeyRef(name=sources.secret, key=name))
+    return EnvReference(config_map_key_ref=KeyRef(name=sources.config_map, key=name))

@@ -1,0 +1,337 @@
+"""One node of a run: what became of its attempts, and how the next one is started."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, assert_never
+
+from fairlead.expressions import ExpressionError, evaluate, interpolate, truthy
+from fairlead.model.duration import format_duration
+from fairlead.model.ids import Attempt
+from fairlead.model.phase import JobPhase, Reason, Result
+from fairlead.model.problem import one_line, quote
+from fairlead.model.spec import RetryOn
+from fairlead.model.status import NodeStatus, StepStatus
+from fairlead.plan.actions import CallWorkflow, CreateJob, ReadOutputs
+from fairlead.plan.attempts import Ended, Going, Lost, Waiting, judge
+from fairlead.plan.calls import judge_call
+from fairlead.plan.contexts import resolve, resolve_call, resolve_outputs, with_combination, with_needs
+from fairlead.plan.names import node_name
+from fairlead.plan.observed import CalledWorkflow, ContainerTerminated
+from fairlead.plan.run import Again, Ready, end
+from fairlead.plan.steps import flag
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from fairlead.model.workflow import JobPlan
+    from fairlead.plan.attempts import Verdict
+    from fairlead.plan.contexts import Contexts
+    from fairlead.plan.observed import KubernetesJob
+    from fairlead.plan.run import Node, Run
+
+_RETRY = re.compile(r"; retry [0-9]+ of [0-9]+( in [0-9a-z.]+)?$")
+_NOT_AGAIN = frozenset({Reason.EXPRESSION_FAILED, Reason.JOB_REFUSED, Reason.DEADLOCKED})
+
+
+def needs_of(run: Run, job: JobPlan) -> Contexts:
+    """Give what the expressions of a job can name once its needs have ended."""
+    found = run.needed.get(job.id)
+    if found is None:
+        found = run.needed[job.id] = with_needs(run.base, job, run.states)
+    return found
+
+
+def contexts_of(run: Run, job: JobPlan, node: Node) -> Contexts:
+    """Give what the expressions of a node can name."""
+    contexts = needs_of(run, job)
+    return with_combination(contexts, job, node.combination, node.id.combination or 0, len(run.nodes[job.id]))
+
+
+def settle(run: Run, job: JobPlan, node: Node) -> None:
+    """Bring a node's state up to what is seen of its attempts; note where another one has to follow."""
+    attempts = run.attempts.get(node.id, {})
+    recorded = node.state
+    latest = Attempt(max(recorded.attempt or 0, max(attempts, default=0)))
+    if latest == 0 or recorded.phase.ended:
+        return
+    if recorded.retry_at is not None and latest == recorded.attempt:
+        _wait_to_retry(run, node, recorded.retry_at)
+        return
+    attempt = attempts.get(latest)
+    verdict = _judge(run, job, node, attempt)
+    current = run.current
+    name = node_name(run.resource, current.digest, current.run, node.id, latest) if attempt is None else attempt.name
+    retries = attempt.retries if attempt is not None else recorded.retries
+    made = {"workflow" if job.uses else "kubernetes_job": name}
+    seen = {"attempt": latest, "retries": retries, "retry_at": None, "reason": None, "message": None, **made}
+    state = recorded.model_copy(update=seen)
+    match verdict:
+        case Waiting(message, until):
+            run.looks += [until] if until else []
+            reason = None
+            if message is None and latest > 1:
+                reason, message = _why_again(run, job, node, attempts.get(Attempt(latest - 1)))
+            waiting = {"phase": JobPhase.QUEUED, "reason": reason, "message": message, "started_at": None}
+            node.state = state.model_copy(update=waiting)
+        case Going(started_at):
+            node.state = state.model_copy(update={"phase": JobPhase.RUNNING, "started_at": started_at or run.now})
+        case Ended():
+            node.state = state
+            _ended(run, job, node, verdict, attempt)
+        case Lost(reason, message):
+            node.state = state
+            _lost(run, job, node, verdict, name if attempt is None else None)
+        case _:
+            assert_never(verdict)
+
+
+def _judge(run: Run, job: JobPlan, node: Node, attempt: KubernetesJob | CalledWorkflow | None) -> Verdict:
+    """Tell how an attempt stands; one that isn't there was deleted."""
+    if attempt is None:
+        what = "Workflow" if job.uses else "Kubernetes Job"
+        return Lost(Reason.JOB_DELETED, f"its {what} was deleted")
+    if isinstance(attempt, CalledWorkflow):
+        return judge_call(attempt)
+    if any("${{" in step.label for step in job.steps):
+        contexts = contexts_of(run, job, node)
+        job = replace(job, steps=tuple(replace(step, label=_label(step.label, contexts)) for step in job.steps))
+    return judge(attempt, job, run.now, run.policy.grace)
+
+
+def _why_again(
+    run: Run, job: JobPlan, node: Node, previous: KubernetesJob | CalledWorkflow | None
+) -> tuple[Reason | None, str | None]:
+    """Tell why there is another attempt, from what is left of the one before it."""
+    match _judge(run, job, node, previous):
+        case Lost(reason, message):
+            return reason, f"restarted: {message}"
+        case Ended(reason=Reason(), message=message):
+            return Reason.RETRYING, f"tried again: {message}"
+        case _:
+            return None, None
+
+
+def _lost(run: Run, job: JobPlan, node: Node, verdict: Lost, unseen: str | None) -> None:
+    """Have it made again, as often as that is good for something; then it counts as a failure of its own kind."""
+    state = node.state
+    attempt = state.attempt or Attempt(1)
+    restarts = attempt - 1 - state.retries
+    if restarts < run.policy.restarts:
+        said = f"restarted: {verdict.message}"
+        node.again = Again(Attempt(attempt + 1), state.retries, verdict.reason, said, unseen)
+        return
+    said = f"{verdict.message}, after {run.policy.restarts} restarts"
+    if not _retried(run, job, node, RetryOn.INFRASTRUCTURE, said, run.now):
+        _fail(run, job, node, verdict.reason, said, run.now)
+
+
+def _ended(run: Run, job: JobPlan, node: Node, verdict: Ended, attempt: KubernetesJob | CalledWorkflow | None) -> None:
+    report = verdict.report
+    in_log = report is not None and report.log is not None
+    if in_log and attempt is not None and not isinstance(attempt, CalledWorkflow):
+        # What didn't fit into the report is at the end of the log, and has to be read first.
+        run.actions.append(ReadOutputs(_reporting_pod(attempt), node.id))
+        running = {"phase": JobPhase.RUNNING, "started_at": verdict.started_at, "message": "reading its outputs"}
+        node.state = node.state.model_copy(update=running)
+        return
+    finished = verdict.finished_at or run.now
+    contexts = contexts_of(run, job, node)
+    reason, message = verdict.reason, verdict.message
+    outputs: dict[str, str] = dict(verdict.outputs)
+    if reason is None and report is not None and report.outputs_lost:
+        reason, message = Reason.OUTPUTS_LOST, report.error
+    elif report is not None and not job.uses:
+        try:
+            outputs = resolve_outputs(job, contexts, report, run.sources)
+        except ExpressionError as error:
+            if reason is None:
+                reason, message = Reason.EXPRESSION_FAILED, f"outputs: {one_line(str(error))}"
+    kind = RetryOn.TIMEOUT if reason is Reason.TIMED_OUT else RetryOn.FAILURE
+    failed = reason is not None and reason not in _NOT_AGAIN and not verdict.cancelled
+    if failed and _retried(run, job, node, kind, message or "", finished):
+        return
+    node.state = node.state.model_copy(
+        update={
+            "started_at": verdict.started_at or node.state.started_at,
+            "exit_code": verdict.exit_code,
+            "outputs": outputs,
+            "steps": _steps(run, job, contexts, verdict),
+        }
+    )
+    if reason is None:
+        node.state = end(node.state, JobPhase.SUCCEEDED, None, now=finished)
+    elif verdict.cancelled:
+        node.state = end(node.state, JobPhase.CANCELLED, reason, message, now=finished)
+    else:
+        _fail(run, job, node, reason, message, finished)
+
+
+def _reporting_pod(attempt: KubernetesJob) -> str:
+    """Name the Pod whose report the verdict rests on: the newest one that has any."""
+    ended = [pod for pod in attempt.pods if isinstance(pod.container, ContainerTerminated) and pod.container.report]
+    return ended[-1].name
+
+
+def _retried(run: Run, job: JobPlan, node: Node, kind: RetryOn, message: str, ended: datetime) -> bool:
+    """Have it tried again after a while, if its retries allow it."""
+    retry, used = job.retry, node.state.retries
+    if kind not in retry.on or used >= retry.limit:
+        return False
+    try:
+        pause = min(retry.delay * retry.multiplier**used, retry.max_delay)
+    except OverflowError:
+        pause = retry.max_delay
+    at = ended + timedelta(seconds=pause)
+    said = f"{message}; retry {used + 1} of {retry.limit}"
+    if at > run.now:
+        said += f" in {format_duration(pause)}"
+    node.state = node.state.model_copy(
+        update={
+            "phase": JobPhase.QUEUED,
+            "reason": Reason.RETRYING,
+            "message": said,
+            "retries": used + 1,
+            "retry_at": at,
+            "started_at": None,
+        }
+    )
+    _wait_to_retry(run, node, at)
+    return True
+
+
+def _wait_to_retry(run: Run, node: Node, at: datetime) -> None:
+    if at > run.now:
+        run.looks.append(at)
+        return
+    state = node.state
+    said = f"tried again: {_RETRY.sub('', state.message or 'failed')}"
+    node.again = Again(Attempt((state.attempt or 0) + 1), state.retries, Reason.RETRYING, said)
+
+
+def _fail(run: Run, job: JobPlan, node: Node, reason: Reason, message: str | None, now: datetime) -> None:
+    """End a node as failed; where it may fail, its result is a success all the same."""
+    result = None
+    try:
+        if flag(job.continue_on_error, contexts_of(run, job, node)):
+            result = Result.SUCCESS
+    except ExpressionError as error:
+        message = f"{message}; continueOnError: {one_line(str(error))}"
+    node.state = end(node.state, JobPhase.FAILED, reason, message, now=now, result=result)
+
+
+def check(run: Run, job: JobPlan, node: Node) -> None:
+    """Decide a job that needs no Pod."""
+    contexts = contexts_of(run, job, node)
+    node.state = node.state.model_copy(update={"started_at": run.now})
+    try:
+        passed = truthy(evaluate(job.check or "", contexts))
+        outputs = resolve_outputs(job, contexts, None, run.sources)
+    except ExpressionError as error:
+        _fail(run, job, node, Reason.EXPRESSION_FAILED, f"check: {one_line(str(error))}", run.now)
+        return
+    node.state = node.state.model_copy(update={"outputs": outputs})
+    if passed:
+        node.state = end(node.state, JobPhase.SUCCEEDED, None, now=run.now)
+    else:
+        _fail(run, job, node, Reason.CHECK_FAILED, f"its check does not hold: {one_line(job.check or '')}", run.now)
+
+
+def start(run: Run, job: JobPlan, node: Node) -> None:
+    """Ask for a node's first or next attempt, unless the cluster has refused it for good."""
+    refusal = run.observed.refusals.get(node.id)
+    if refusal is not None and (refusal.final or (refusal.until is not None and run.now >= refusal.until)):
+        reason = Reason.CALL_FAILED if job.uses else Reason.JOB_REFUSED
+        _fail(run, job, node, reason, one_line(refusal.message), run.now)
+        return
+    again = node.again or Again(Attempt(1), 0, Reason.RETRYING, "")
+    try:
+        creation = _creation(run, job, node, again)
+    except ExpressionError as error:
+        _fail(run, job, node, Reason.EXPRESSION_FAILED, one_line(str(error)), run.now)
+        return
+    if isinstance(creation, str):
+        _fail(run, job, node, Reason.EXPRESSION_FAILED, creation, run.now)
+        return
+    run.busy += 1
+    if refusal is not None:
+        run.looks += [refusal.until] if refusal.until is not None else []
+        said = f"can't be started yet: {one_line(refusal.message)}"
+        phase = node.state.phase if node.state.attempt is None else JobPhase.QUEUED
+        why = Reason.RETRYING if node.state.retry_at is not None else None
+        waiting = {"phase": phase, "reason": why, "message": said, "started_at": None}
+        run.ready.append(Ready(node, creation, node.state.model_copy(update=waiting), refused=True))
+        return
+    started = {
+        "phase": JobPhase.QUEUED,
+        "attempt": again.attempt,
+        "retries": again.retries,
+        "retry_at": None,
+        "reason": again.reason if node.again else None,
+        "message": again.message if node.again else None,
+        "started_at": None,
+        "workflow" if job.uses else "kubernetes_job": creation.name,
+    }
+    run.ready.append(Ready(node, creation, node.state.model_copy(update=started)))
+
+
+def _creation(run: Run, job: JobPlan, node: Node, again: Again) -> CreateJob | CallWorkflow | str:
+    contexts = contexts_of(run, job, node)
+    current = run.current
+    name = node_name(run.resource, current.digest, current.run, node.id, again.attempt)
+    identity = (name, node.id, current.run, current.digest, again.attempt)
+    rest: dict[str, Any] = {
+        "retries": again.retries,
+        "group": node.state.admission.group if node.state.admission else None,
+        "run_group": run.admission.status.group if run.admission.status else None,
+        "instead_of": again.instead_of,
+    }
+    if job.uses is None:
+        request = resolve(job, contexts, run.sources)
+        if not request.image:
+            return f"its image, {quote(job.image)}, is empty when filled in"
+        return CreateJob(*identity, request, **rest)
+    depth = run.resource.depth + 1
+    if depth > run.policy.depth:
+        return f"it is call {depth} in a row, and {run.policy.depth} may be nested; does a template call itself?"
+    call = resolve_call(job, contexts, depth=depth, priority=run.workflow.priority)
+    if not call.template:
+        return f"uses, {quote(job.uses)}, is empty when filled in"
+    return CallWorkflow(*identity, call, **rest)
+
+
+def _steps(run: Run, job: JobPlan, contexts: Contexts, verdict: Ended) -> tuple[StepStatus, ...]:
+    if verdict.report is None:
+        return ()
+    base = verdict.started_at or run.now
+    return tuple(
+        StepStatus(
+            name=_label(step.label, contexts),
+            id=step.id,
+            result=report.conclusion,
+            outcome=report.outcome if report.outcome is not report.conclusion else None,
+            exit_code=report.exit_code,
+            started_at=base + timedelta(seconds=report.started) if report.exit_code is not None else None,
+            finished_at=base + timedelta(seconds=report.finished) if report.exit_code is not None else None,
+        )
+        for step, report in zip(job.steps, verdict.report.steps, strict=False)
+    )
+
+
+def _label(label: str, contexts: Contexts) -> str:
+    """Name a step as its log does, as far as that can be told from here."""
+    try:
+        return " ".join(interpolate(label, {**contexts, "env": {}, "steps": {}, "job": {}, "runner": {}}).split())
+    except ExpressionError:
+        return label
+
+
+def cut_short(node: Node, reason: Reason, message: str, phase: JobPhase, exit_code: int | None, now: datetime) -> None:
+    """End a node before its time."""
+    state: NodeStatus = node.state
+    if exit_code is not None:
+        state = state.model_copy(update={"exit_code": exit_code})
+    node.state = end(state, phase, reason, message, now=now)
+    node.again = None

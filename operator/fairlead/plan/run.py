@@ -1,0 +1,223 @@
+"""A run while it is being planned: what was read, and what was decided so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from fairlead.model.phase import RESULTS, JobPhase, Reason, Result
+from fairlead.model.status import CombinationStatus, JobStatus, NodeStatus
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from fairlead.model.ids import Attempt, JobId, NodeId
+    from fairlead.model.status import AdmissionStatus
+    from fairlead.model.workflow import JobPlan, Workflow
+    from fairlead.plan.actions import Action, Creation
+    from fairlead.plan.contexts import Contexts
+    from fairlead.plan.env import Sources
+    from fairlead.plan.matrix import Combination
+    from fairlead.plan.observed import CalledWorkflow, KubernetesJob, Observed, Resource
+    from fairlead.plan.runs import Current
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What whoever runs the operator may decide.
+
+    `grace`: how long an image or a Secret may be missing before it is an error. `restarts`: how often a node is made
+    again after the cluster lost it. `combinations`: the most that a matrix may have. `depth`: how many templates may
+    call each other in a row.
+    """
+
+    grace: timedelta = timedelta(seconds=60)
+    restarts: int = 5
+    combinations: int = 256
+    depth: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a run, or the rest of a matrix, ends early. Jobs whose condition holds nevertheless go on."""
+
+    reason: Reason
+    message: str
+    phase: JobPhase = JobPhase.CANCELLED
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunAdmission:
+    """Whether the run may start its jobs; `stop` where it has to end instead."""
+
+    admitted: bool
+    status: AdmissionStatus | None = None
+    stop: Stop | None = None
+    message: str | None = None
+
+
+@dataclass(slots=True)
+class Node:
+    """One node of the run: a job, or one combination of it, and where it stands."""
+
+    id: NodeId
+    name: str
+    combination: Combination | None
+    state: NodeStatus
+    again: Again | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether it takes up room: something was started for it, and it hasn't ended."""
+        state = self.state
+        started = state.attempt is not None and state.retry_at is None and self.again is None
+        return started and not state.phase.ended
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A node that has to be started once more."""
+
+    attempt: Attempt
+    retries: int
+    reason: Reason
+    message: str
+    instead_of: str | None = None
+
+
+@dataclass(slots=True)
+class Ready:
+    """A node that can be started as soon as there is room in the cluster.
+
+    `started` is its state once it was asked for; `refused`: the cluster has said no before.
+    """
+
+    node: Node
+    creation: Creation
+    started: NodeStatus
+    refused: bool = False
+
+
+@dataclass(slots=True)
+class Run:
+    """A run while it is being planned."""
+
+    workflow: Workflow
+    resource: Resource
+    observed: Observed
+    now: datetime
+    policy: Policy
+    current: Current
+    base: Contexts
+    sources: Sources
+    attempts: dict[NodeId, dict[Attempt, KubernetesJob | CalledWorkflow]]
+    stop: Stop | None = None
+    nodes: dict[JobId, list[Node]] = field(default_factory=dict)
+    states: dict[JobId, JobStatus] = field(default_factory=dict)
+    actions: list[Action] = field(default_factory=list)
+    ready: list[Ready] = field(default_factory=list)
+    looks: list[datetime] = field(default_factory=list)
+    admission: RunAdmission = RunAdmission(admitted=True)
+    needed: dict[JobId, Contexts] = field(default_factory=dict)
+    busy: int = 0
+    waiting: int = 0
+    held: bool = False
+    record_first: bool = False
+
+    def recorded(self, job: JobPlan) -> JobStatus:
+        """Give what is recorded of a job."""
+        return self.current.jobs.get(job.id) or JobStatus()
+
+
+N = TypeVar("N", bound=NodeStatus)
+
+
+def end(
+    state: N,
+    phase: JobPhase,
+    reason: Reason | None,
+    message: str | None = None,
+    *,
+    now: datetime,
+    result: Result | None = None,
+) -> N:
+    """Record the end of a node. `result` is given where it isn't what the phase says."""
+    outcome = RESULTS[phase]
+    return state.model_copy(
+        update={
+            "phase": phase,
+            "result": result or outcome,
+            "outcome": outcome if result not in (None, outcome) else None,
+            "reason": reason,
+            "message": message,
+            "retry_at": None,
+            "finished_at": now,
+        }
+    )
+
+
+def gather(nodes: list[Node], recorded: JobStatus) -> JobStatus:
+    """Put a job's status together from its nodes'; one that isn't of a matrix has a single node."""
+    if len(nodes) == 1 and nodes[0].combination is None:
+        state = nodes[0].state
+        assert isinstance(state, JobStatus)  # noqa: S101  it was begun as one
+        return state
+    states = [node.state for node in nodes]
+    passed = sum(state.result is Result.SUCCESS for state in states)
+    times = [state.started_at for state in states if state.started_at is not None]
+    combinations = tuple(state for state in states if isinstance(state, CombinationStatus))
+    whole = JobStatus(
+        phase=_phase(states),
+        started_at=recorded.started_at or min(times, default=None),
+        summary=f"{passed}/{len(states)} passed",
+        combinations=combinations,
+        kept_from=recorded.kept_from,
+    )
+    if not all(state.phase.ended for state in states):
+        return whole
+    first = next((node for node in nodes if node.state.result is Result.FAILURE), None)
+    return whole.model_copy(
+        update={
+            "result": _worst([state.result for state in states]),
+            "outcome": _outcome(states),
+            "reason": first.state.reason if first else None,
+            "message": f"{first.name}: {first.state.message}" if first else None,
+            "finished_at": max((state.finished_at for state in states if state.finished_at), default=None),
+            "outputs": _outputs(states),
+        }
+    )
+
+
+def _phase(states: list[NodeStatus]) -> JobPhase:
+    phases = {state.phase for state in states}
+    if all(phase.ended for phase in phases):
+        for phase in (JobPhase.FAILED, JobPhase.CANCELLED, JobPhase.SUCCEEDED):
+            if phase in phases:
+                return phase
+        return JobPhase.SKIPPED
+    if phases == {JobPhase.PENDING}:
+        return JobPhase.PENDING
+    started = any(phase is JobPhase.RUNNING or phase.ended for phase in phases)
+    return JobPhase.RUNNING if started else JobPhase.QUEUED
+
+
+def _worst(results: list[Result | None]) -> Result:
+    for result in (Result.FAILURE, Result.CANCELLED, Result.SUCCESS):
+        if result in results:
+            return result
+    return Result.SKIPPED
+
+
+def _outcome(states: list[NodeStatus]) -> Result | None:
+    outcome = _worst([state.outcome or state.result for state in states])
+    return outcome if outcome is not _worst([state.result for state in states]) else None
+
+
+def _outputs(states: list[NodeStatus]) -> dict[str, str]:
+    """Give each output as the combination that ended last set it; one that is empty sets nothing, as in GitHub."""
+    found: dict[str, str] = {}
+    for state in sorted(states, key=lambda each: (each.finished_at is not None, each.finished_at)):
+        found |= {name: value for name, value in state.outputs.items() if value or name not in found}
+    return found

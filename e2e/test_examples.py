@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from e2e.testcluster.settings import REPOSITORY
 
@@ -23,12 +24,15 @@ def test_every_example_succeeds(example: Path, sandbox: Sandbox, request: pytest
     text = example.read_text()
     if example.name == "ci.yaml":
         text = request.getfixturevalue("forge").manifest_of_ci(sandbox.kubectl)
+    if example.name == "services.yaml":
+        request.getfixturevalue("harness").cluster("images", "--all")
     sandbox.kubectl.apply(text)
-    (workflow,) = sandbox.kubectl.items("workflows.fairlead.dev")
-    name = workflow["metadata"]["name"]
-    sandbox.wait(name, "Succeeded", seconds=MINUTES * 60)
-    waited = sandbox.kubectl.run("wait", f"fwf/{name}", "--for=condition=Succeeded", "--timeout=5s")
-    assert waited == f"workflow.fairlead.dev/{name} condition met\n"
+    names = [each["metadata"]["name"] for each in yaml.safe_load_all(text) if each["kind"] == "Workflow"]
+    assert names
+    for name in names:
+        sandbox.wait(name, "Succeeded", seconds=MINUTES * 60)
+        waited = sandbox.kubectl.run("wait", f"fwf/{name}", "--for=condition=Succeeded", "--timeout=5s")
+        assert waited == f"workflow.fairlead.dev/{name} condition met\n"
 
 
 def test_hello_says_hello(sandbox: Sandbox) -> None:

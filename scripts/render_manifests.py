@@ -21,7 +21,7 @@ CHART = ROOT / "helm" / "fairlead"
 NAMESPACE = "fairlead-system"
 
 HEAD = f"""\
-# Fairlead, for `kubectl apply --server-side -f`: the CRD, the operator and its role.
+# Fairlead, for `kubectl apply --server-side -f`: the CRDs, the operator and its role.
 #
 # Generated from helm/fairlead by scripts/render_manifests.py; don't edit it. The chart can do more:
 # above all admission, which refuses a wrong workflow when it is applied. That needs a certificate,

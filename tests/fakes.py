@@ -16,10 +16,13 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, ParamSpec
 
 from fairlead.engine.errors import ConflictError, GoneError, RefusedError, UnavailableError
-from fairlead.engine.store import JobRecord, PodRecord, WorkflowRecord
+from fairlead.engine.store import Call, JobRecord, PodRecord, WorkflowRecord
+from fairlead.kube.outputs import complete, without_outputs
 from fairlead.model.ids import Uid, WorkflowKey
+from fairlead.model.problem import InvalidWorkflowError, quote
 from fairlead.model.status import WorkflowStatus
 from fairlead.plan import (
+    CalledWorkflow,
     ContainerRunning,
     ContainerTerminated,
     ContainerWaiting,
@@ -28,6 +31,10 @@ from fairlead.plan import (
     Pod,
     Resource,
 )
+from fairlead.plan.neighbours import Caller
+from fairlead.plan.runs import CANCEL
+from fairlead.render.call import call_manifest
+from fairlead.syntax.template import instantiate
 from tests.builders import KEY, NOW, at, reported
 
 if TYPE_CHECKING:
@@ -36,9 +43,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fairlead.engine.store import ItemKey, Store
-    from fairlead.model.ids import JobId
+    from fairlead.model.ids import JobId, NodeId, RunNumber
     from fairlead.model.report import Report
-    from fairlead.plan import CreateJob, DeleteJob
+    from fairlead.plan import CallWorkflow, CancelWorkflow, CreateJob, Creation, DeleteJob, ReadOutputs
     from fairlead.plan.announcements import Announcement
 
 P = ParamSpec("P")
@@ -128,15 +135,18 @@ class World:
     """A cluster's state, and what happens to it.
 
     `log` has the calls that changed something, in their order; `statuses` each status that was ever recorded.
-    `check` is called with each Kubernetes Job that is to be made.
+    `check` is called with each Kubernetes Job, or Workflow, that is to be made. `templates` has the specs of
+    WorkflowTemplates, and `output` what Pods have written to the end of their logs.
     """
 
     now: Callable[[], datetime] = lambda: NOW
-    check: Callable[[CreateJob], None] = lambda _: None
+    check: Callable[[Creation], None] = lambda _: None
     version: int = 100
     workflows: dict[ItemKey, WorkflowRecord] = field(default_factory=dict)
     jobs: dict[ItemKey, JobRecord] = field(default_factory=dict)
     pods: dict[ItemKey, PodRecord] = field(default_factory=dict)
+    templates: dict[ItemKey, Mapping[str, Any]] = field(default_factory=dict)
+    output: dict[ItemKey, str] = field(default_factory=dict)
     events: dict[tuple[Uid, str], Announcement] = field(default_factory=dict)
     statuses: dict[WorkflowKey, list[WorkflowStatus]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
@@ -219,6 +229,9 @@ class World:
         for (namespace, name), job in tuple(self.jobs.items()):
             if job.owner == found.resource.uid:
                 self.delete(name, namespace)
+        for other in tuple(self.workflows.values()):
+            if other.call is not None and other.call.owner == found.resource.uid:
+                self.remove(other.resource.key)
 
     def workflow(self, key: WorkflowKey = KEY) -> WorkflowRecord:
         """Read a Workflow."""
@@ -228,8 +241,16 @@ class World:
         """Read what is recorded."""
         return self.workflow(key).resource.status
 
+    def calls(self, namespace: str = KEY.namespace) -> tuple[CalledWorkflow, ...]:
+        """Give the Workflows that were called, as their callers see them."""
+        return tuple(
+            record.call.workflow
+            for record in self.workflows.values()
+            if record.call is not None and record.resource.key.namespace == namespace
+        )
+
     def _put_workflow(self, record: WorkflowRecord) -> None:
-        key = record.resource.key
+        record, key = _seen_by_caller(record), record.resource.key
         self.workflows[key.namespace, key.name] = record
         self._changed((key.namespace, key.name), record)
 
@@ -242,11 +263,16 @@ class World:
     def finish(self, name: str, report: Report | None = None, namespace: str = KEY.namespace) -> None:
         """End the steps of a Job's Pod; some time later the Job controller says so, too."""
         report = report or reported(0)
+        self.terminate(name, report, namespace)
+        code = report.exit_code or 0
+        failure = JobFailure("BackoffLimitExceeded") if code else None
+        self._set_job(namespace, name, complete=not code, failure=failure)
+
+    def terminate(self, name: str, report: Report, namespace: str = KEY.namespace) -> None:
+        """End the steps of a Job's Pod."""
         code = report.exit_code or 0
         done = ContainerTerminated(code, "Completed" if code == 0 else "Error", "", self.now(), self.now(), report)
         self._set_pod(namespace, name, container=done)
-        failure = JobFailure("BackoffLimitExceeded") if code else None
-        self._set_job(namespace, name, complete=not code, failure=failure)
 
     def wait_for_image(self, name: str, namespace: str = KEY.namespace) -> None:
         """Let a Job's Pod find no image."""
@@ -290,8 +316,17 @@ class World:
         if known is not None:
             return known
         self.check(create)
-        self.log.append(f"create {create.job} {create.attempt}")
-        job = KubernetesJob(create.name, create.job, create.attempt, create.run, record.resource.generation)
+        self.log.append(f"create {create.node} {create.attempt}")
+        job = KubernetesJob(
+            name=create.name,
+            node=create.node,
+            attempt=create.attempt,
+            run=create.run,
+            digest=create.digest,
+            retries=create.retries,
+            group=create.group,
+            run_group=create.run_group,
+        )
         made = JobRecord(uid, record.resource.key, job, self._next())
         self.jobs[namespace, create.name] = made
         self._changed((namespace, create.name), made)
@@ -305,6 +340,62 @@ class World:
             self.delete(create.name, namespace)
         return made
 
+    def make_workflow(self, record: WorkflowRecord, call: CallWorkflow) -> WorkflowRecord:
+        """Make a Workflow out of a template, unless its name is taken."""
+        namespace, uid = record.resource.key.namespace, record.resource.uid
+        spec = self._instantiated(namespace, call)
+        known = self.workflows.get((namespace, call.name))
+        if known is not None:
+            return known
+        self.check(call)
+        self.log.append(f"call {call.node} {call.attempt}")
+        version = self._next()
+        callers = (*record.resource.callers, Caller(uid, call.run, call.node))
+        key = WorkflowKey(namespace, call.name)
+        seen = CalledWorkflow(
+            name=call.name,
+            node=call.node,
+            attempt=call.attempt,
+            run=call.run,
+            digest=call.digest,
+            status=WorkflowStatus(),
+            retries=call.retries,
+            group=call.group,
+            run_group=call.run_group,
+        )
+        made = WorkflowRecord(
+            Resource(key, Uid(f"uid-of-{key}-{version}"), 1, WorkflowStatus(), callers=callers),
+            call_manifest(call, record.resource, spec, keep_seconds=60)["spec"],
+            {},
+            version,
+            Call(uid, record.resource.key, seen),
+        )
+        self._put_workflow(made)
+        if all(workflow.resource.uid != uid for workflow in self.workflows.values()):
+            # The garbage collector takes what has no owner.
+            self.remove(key)
+        return made
+
+    def _instantiated(self, namespace: str, call: CallWorkflow) -> Mapping[str, Any]:
+        name = call.request.template
+        template = self.templates.get((namespace, name))
+        if template is None:
+            said = f"there is no WorkflowTemplate {quote(name)} in the namespace {namespace}"
+            raise RefusedError(said, final=False, impatient=True)
+        try:
+            return instantiate(template, call.request.inputs)
+        except InvalidWorkflowError as error:
+            raise RefusedError(
+                f"the WorkflowTemplate {quote(name)} can't be called: {error.problems[0]}", final=True
+            ) from error
+
+    def cancel(self, key: WorkflowKey, run: RunNumber) -> WorkflowRecord:
+        """Ask for the end of a run, as often as one likes."""
+        if self.workflow(key).resource.annotations.get(CANCEL) != str(run):
+            self.log.append(f"cancel {key.name} {run}")
+            self.annotate({CANCEL: str(run)}, key)
+        return self.workflow(key)
+
     def put_status(self, record: WorkflowRecord, status: WorkflowStatus) -> WorkflowRecord:
         """Write a status on condition that nobody else has written since the record was read."""
         key = record.resource.key
@@ -316,11 +407,23 @@ class World:
         raw = status.to_json()
         # It comes back as JSON has it: without fractions of seconds.
         read = WorkflowStatus.from_json(raw)
-        written = replace(known, resource=replace(known.resource, status=read), status=raw, version=self._next())
+        resource = replace(known.resource, status=read)
+        written = _seen_by_caller(replace(known, resource=resource, status=raw, version=self._next()))
         self.statuses.setdefault(key, []).append(read)
         self.log.append(f"status {read.phase} {read.progress}")
         self._put_workflow(written)
         return written
+
+
+def _seen_by_caller(record: WorkflowRecord) -> WorkflowRecord:
+    """Bring up to date what a caller sees of a Workflow."""
+    if record.call is None:
+        return record
+    resource = record.resource
+    run = resource.status.run
+    cancelling = run is not None and resource.annotations.get(CANCEL) == str(run)
+    seen = replace(record.call.workflow, status=resource.status, cancelling=cancelling)
+    return replace(record, call=replace(record.call, workflow=seen))
 
 
 @dataclass(slots=True)
@@ -342,7 +445,7 @@ class FakeCluster:
     async def create_job(self, record: WorkflowRecord, create: CreateJob) -> None:
         """Make a Job."""
         fault = self._begin()
-        if (refusal := self.refusals.get(create.job)) is not None:
+        if (refusal := self.refusals.get(create.node.job)) is not None:
             raise refusal
         namespace = record.resource.key.namespace
         if create.instead_of is not None and (known := self.world.jobs.get((namespace, create.instead_of))):
@@ -357,10 +460,69 @@ class FakeCluster:
         fault = self._begin()
         key = (record.resource.key.namespace, delete.name)
         if key in self.world.jobs:
-            self.world.log.append(f"delete {self.world.jobs[key].job.job} {self.world.jobs[key].job.attempt}")
+            job = self.world.jobs[key].job
+            self.world.log.append(f"delete {job.node} {job.attempt}")
             self.world.delete(delete.name, key[0])
         self._end(fault)
         self.store.jobs.drop(key, self.world.version)
+
+    async def call_workflow(self, record: WorkflowRecord, call: CallWorkflow) -> None:
+        """Make a Workflow out of a template."""
+        fault = self._begin()
+        if (refusal := self.refusals.get(call.node.job)) is not None:
+            raise refusal
+        namespace = record.resource.key.namespace
+        if call.instead_of is not None and (known := self.world.workflows.get((namespace, call.instead_of))):
+            self.store.workflows.put((namespace, call.instead_of), known)
+            raise ConflictError
+        made = self.world.make_workflow(record, call)
+        self._end(fault)
+        if made.call is None or made.call.owner != record.resource.uid:
+            raise RefusedError(f"there is a Workflow {call.name} that isn't this Workflow's", final=False)
+        self.store.workflows.put((namespace, call.name), made)
+
+    async def cancel_workflow(self, record: WorkflowRecord, cancel: CancelWorkflow) -> None:
+        """Ask for the end of a called Workflow's run."""
+        fault = self._begin()
+        key = WorkflowKey(record.resource.key.namespace, cancel.name)
+        known = self.store.workflow(key)
+        if known is None or known.call is None or known.call.owner != record.resource.uid:
+            return
+        if (key.namespace, key.name) not in self.world.workflows:
+            self.store.workflows.drop((key.namespace, key.name), known.version)
+            return
+        asked = self.world.cancel(key, cancel.run)
+        self._end(fault)
+        self.store.workflows.put((key.namespace, key.name), asked)
+
+    async def delete_workflow(self, record: WorkflowRecord) -> None:
+        """Delete a Workflow, unless somebody has written to it."""
+        fault = self._begin()
+        key = record.resource.key
+        known = self.world.workflows.get((key.namespace, key.name))
+        if known is not None:
+            if (known.version, known.resource.uid) != (record.version, record.resource.uid):
+                raise ConflictError
+            self.world.log.append(f"delete workflow {key.name}")
+            self.world.remove(key)
+        self._end(fault)
+        self.store.workflows.drop((key.namespace, key.name), record.version)
+
+    async def read_outputs(self, record: WorkflowRecord, read: ReadOutputs) -> None:
+        """Read the end of a Pod's log."""
+        fault = self._begin()
+        key = (record.resource.key.namespace, read.pod)
+        item = self.store.pods.get(key)
+        container = item.pod.container if item is not None and item.owner == record.resource.uid else None
+        report = container.report if isinstance(container, ContainerTerminated) else None
+        if item is None or report is None or report.log is None:
+            return
+        there = key in self.world.pods
+        found = (
+            complete(report, report.log, self.world.output.get(key, "")) if there else without_outputs(report, "gone")
+        )
+        self._end(fault)
+        self.store.keep_report(item, report.log, found)
 
     async def write_status(self, record: WorkflowRecord, status: WorkflowStatus) -> None:
         """Write a status."""
@@ -410,17 +572,17 @@ class FakeObserver:
         """Remember a status."""
         self.heard.append(f"{key} changed from {before.phase} to {after.phase}")
 
-    def created(self, key: WorkflowKey, create: CreateJob) -> None:
-        """Remember a Kubernetes Job."""
-        self.heard.append(f"{key} created {create.job} {create.attempt}")
+    def created(self, key: WorkflowKey, create: Creation) -> None:
+        """Remember what was made."""
+        self.heard.append(f"{key} created {create.node} {create.attempt}")
 
     def deleted(self, key: WorkflowKey, delete: DeleteJob) -> None:
         """Remember the end of one."""
         self.heard.append(f"{key} deleted {delete.name}")
 
-    def refused(self, key: WorkflowKey, job: JobId, message: str) -> None:
+    def refused(self, key: WorkflowKey, node: NodeId, message: str) -> None:
         """Remember a refusal."""
-        self.heard.append(f"{key} refused {job}: {message}")
+        self.heard.append(f"{key} refused {node}: {message}")
 
     def failed(self, key: WorkflowKey, error: Exception, retry_in: float) -> None:
         """Remember a failure."""

@@ -22,8 +22,8 @@ NAMESPACE = "fairlead-system"
 RELEASE = "fairlead"
 SERVICE_ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
 CHART = REPOSITORY / "helm" / "fairlead"
-_CRD = REPOSITORY / "crds" / "workflows.yaml"
-_CRD_OF_CHART = CHART / "files" / "crds" / "workflows.yaml"
+_CRDS = REPOSITORY / "crds"
+_CRDS_OF_CHART = CHART / "files" / "crds"
 # The strictest of Kubernetes' standards for Pods: the operator has to meet it.
 _SYSTEM = {
     "apiVersion": "v1",
@@ -68,8 +68,9 @@ class Installation:
 
     def install(self, image: Image, extra_arguments: Sequence[str] = ()) -> None:
         """Install or upgrade it, and wait until it serves. Raises InstallationError."""
-        if _CRD.read_bytes() != _CRD_OF_CHART.read_bytes():
-            raise InstallationError(f"{_CRD_OF_CHART} is not a copy of {_CRD}: run `make generate`")
+        ours, copies = ({crd.name: crd.read_bytes() for crd in each.iterdir()} for each in (_CRDS, _CRDS_OF_CHART))
+        if ours != copies:
+            raise InstallationError(f"{_CRDS_OF_CHART} is not a copy of {_CRDS}: run `make generate`")
         self.kubectl.apply(_SYSTEM)
         repository, _, tag = image.reference.rpartition(":")
         values = {

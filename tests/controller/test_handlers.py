@@ -5,11 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 import kopf
 import pytest
+from kopf._cogs.structs.ephemera import AnyMemo
+from kopf._cogs.structs.references import Insights
+from kopf._core.engines.admission import serve_admission_request
+from kopf._core.engines.indexing import OperatorIndexers
+from kopf._core.reactor.inventory import ResourceMemories
+from kubernetes.client import Configuration
 
-from fairlead.controller.handlers import Admission, configure, review, take_workflow
+from fairlead.controller.handlers import Admission, build_registry, configure, review, take_workflow
 from fairlead.engine.store import Store
+from fairlead.kube.connection import Connection
 from fairlead.kube.reduce import workflow_record
-from tests.builders import KEY, chain
+from tests.builders import KEY, a_spec, chain
 from tests.kube.documents import workflow_document
 
 if TYPE_CHECKING:
@@ -52,31 +59,89 @@ def test_take_what_goes(kind: str | None, metadata: dict[str, Any]) -> None:
     assert (store.workflow(KEY), told) == (None, [KEY])
 
 
+TEMPLATE = a_spec().job("make", commands=["make ${{ inputs.level }}"]).but(inputs={"level": {"type": "number"}})
 WRONG = {"jobs": {"build": {"image": "a", "comands": ["make"]}, "test": {"commands": ["a"], "needs": ["biuld"]}}}
 SAID = """\
-this Workflow can't run:
-spec.jobs.build: nothing to run; give it steps or commands
+this {kind} can't run:
+spec.jobs.build: nothing to run; give it steps, commands, a check or uses
 spec.jobs.build.comands: unknown field; did you mean "commands"?
 spec.jobs.test: has no image; set image here, or for all jobs in spec.defaults.image
 spec.jobs.test.needs[0]: no job "biuld"; did you mean "build"?"""
 
 
+@pytest.mark.parametrize("kind", ["Workflow", "WorkflowTemplate"])
 @pytest.mark.parametrize("old", [None, {}, chain().document()])
-def test_review(old: dict[str, Any] | None) -> None:
+def test_review(kind: str, old: dict[str, Any] | None) -> None:
     """A wrong spec is refused with all its problems."""
     with pytest.raises(kopf.AdmissionError) as caught:
-        review(WRONG, old)
-    assert (str(caught.value), caught.value.code) == (SAID, 422)
+        review(kind, WRONG, old)
+    assert (str(caught.value), caught.value.code) == (SAID.format(kind=kind), 422)
 
 
+@pytest.mark.parametrize("kind", ["Workflow", "WorkflowTemplate"])
 @pytest.mark.parametrize(
     ("spec", "old"),
     [(chain().document(), None), (chain().document(), WRONG), (WRONG, WRONG)],
     ids=["right", "mended", "wrong as before"],
 )
-def test_admitted(spec: dict[str, Any], old: dict[str, Any] | None) -> None:
+def test_admitted(kind: str, spec: dict[str, Any], old: dict[str, Any] | None) -> None:
     """A right spec may come; a wrong one that is there already may stay, so that its labels can change."""
-    review(spec, old)
+    review(kind, spec, old)
+
+
+async def reviewed(plural: str, kind: str, spec: dict[str, Any]) -> Any:  # noqa: ANN401  an AdmissionResponse
+    """Have a resource reviewed as the API server does, by the path of the chart's webhook."""
+
+    async def nothing() -> None:
+        pass
+
+    connection = Connection("http://127.0.0.1:1", Configuration())
+    admission = Admission(9443, Path("tls.crt"), Path("tls.key"))
+    registry = build_registry(connection, Store(lambda _: None), admission, start=nothing, stop=nothing)
+    insights = Insights()
+    resources = [
+        kopf.Resource("fairlead.dev", "v1alpha1", each, kind=each, verbs=frozenset({"list", "watch", "patch"}))
+        for each in ("workflows", "workflowtemplates")
+    ]
+    insights.webhook_resources.update(resources)
+    request: Any = {
+        "request": {
+            "uid": "1",
+            "operation": "CREATE",
+            "kind": {"group": "fairlead.dev", "version": "v1alpha1", "kind": kind},
+            "resource": {"group": "fairlead.dev", "version": "v1alpha1", "resource": plural},
+            "userInfo": {"username": "a", "uid": "b", "groups": []},
+            "object": {**workflow_document(spec), "kind": kind},
+        }
+    }
+    answer: Any = await serve_admission_request(
+        request,
+        webhook="validate",  # type: ignore[arg-type]
+        settings=kopf.OperatorSettings(),
+        memories=ResourceMemories(),
+        memobase=AnyMemo(kopf.Memo()),
+        registry=registry,
+        insights=insights,
+        indices=OperatorIndexers().indices,
+    )
+    return answer["response"]
+
+
+@pytest.mark.parametrize(
+    ("plural", "kind", "right"),
+    [
+        ("workflows", "Workflow", chain().document()),
+        ("workflowtemplates", "WorkflowTemplate", TEMPLATE.document()),
+    ],
+)
+async def test_webhook(plural: str, kind: str, right: dict[str, Any]) -> None:
+    """Both kinds are reviewed by the one path that the chart's webhook has."""
+    admitted, refused = await reviewed(plural, kind, right), await reviewed(plural, kind, WRONG)
+    assert (admitted["allowed"], refused["allowed"], refused["status"]["message"]) == (
+        True,
+        False,
+        SAID.format(kind=kind),
+    )
 
 
 def test_configure() -> None:

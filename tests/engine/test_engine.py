@@ -11,7 +11,7 @@ from fairlead.engine.errors import RefusedError, UnavailableError
 from fairlead.model.ids import JobId, WorkflowKey
 from fairlead.model.phase import JobPhase, WorkflowPhase
 from fairlead.plan import Policy
-from fairlead.plan.planner import CANCEL
+from fairlead.plan.runs import CANCEL
 from tests.builders import KEY, a_spec, chain, reported
 from tests.fakes import FakeCluster, FakeObserver, Fault, Kind, World, clock, passing, virtually
 
@@ -40,7 +40,7 @@ class Stage:
         return [
             name
             for (namespace, name), record in self.world.jobs.items()
-            if (namespace, record.job.job, record.workflow) == (key.namespace, job, key)
+            if (namespace, record.job.node.job, record.workflow) == (key.namespace, job, key)
         ][-1]
 
     def phases(self, key: WorkflowKey = KEY) -> tuple[WorkflowPhase | None, dict[str, str]]:
@@ -475,7 +475,7 @@ async def test_what_ends_while_jobs_are_made() -> None:
     class Slow(FakeCluster):
         async def create_job(self, record: WorkflowRecord, create: CreateJob) -> None:
             nonlocal tries
-            if create.job == "slow" and not tries:
+            if create.node.job == "slow" and not tries:
                 tries += 1
                 await passing(5)
                 raise UnavailableError("timeout")
@@ -490,8 +490,8 @@ async def test_what_ends_while_jobs_are_made() -> None:
         await passing(10)
     assert [line for line in stage.world.log if "create" in line] == [
         "create build 1",
-        "create slow 1",
         "create test 1",
+        "create slow 1",
     ]
     assert {str(job_id): state.attempt for job_id, state in stage.world.status().jobs.items()} == {
         "build": 1,

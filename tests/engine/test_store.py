@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.engine.store import JobRecord, PodRecord, Shelf, Store, WorkflowRecord
+from fairlead.engine.store import Call, JobRecord, PodRecord, Shelf, Store, WorkflowRecord
 from fairlead.model.ids import Uid, WorkflowKey
-from tests.builders import KEY, UID, a_resource, at, attempt_at, pod
+from fairlead.model.phase import WorkflowPhase
+from fairlead.model.report import LoggedOutputs
+from fairlead.model.status import WorkflowStatus
+from fairlead.plan import ContainerTerminated
+from tests.builders import KEY, UID, a_resource, a_run, at, attempt_at, called, ended, name_of, pod, reported
 
 if TYPE_CHECKING:
+    from fairlead.model.report import Report
     from fairlead.plan import KubernetesJob, Pod
 
 A, B = ("team", "a"), ("other", "b")
@@ -220,3 +226,158 @@ def test_order_of_twins() -> None:
     store.pods.put(("team", "b"), a_pod("b", "build", version=7))
     store.pods.put(("team", "a"), a_pod("a", "build", version=9))
     assert [each.name for each in store.jobs_of("team", UID)[0].pods] == ["b", "a"]
+
+
+# Calls
+
+
+CHILD = WorkflowKey("team", name_of("build"))
+MAKE = ("team", name_of("make"))
+OVER = attempt_at("make", complete=True)
+
+
+def a_called(version: int = 2, *, owner: Uid = UID, status: WorkflowStatus | None = None, **of: Any) -> WorkflowRecord:  # noqa: ANN401
+    """Give the Workflow that `build` has called, in a version."""
+    seen = called("build", status, **of)
+    resource = a_resource(key=CHILD, uid=Uid("child"), status=status or WorkflowStatus())
+    return WorkflowRecord(resource, {}, {}, version, Call(owner, KEY, seen))
+
+
+def put_call(store: Store, record: WorkflowRecord) -> None:
+    """Put the called Workflow into a store."""
+    store.workflows.put((CHILD.namespace, CHILD.name), record)
+
+
+def test_remnants_of() -> None:
+    """Pods whose Job is gone tell of it themselves; it counts as being deleted until they are gone, too."""
+    store, job = Store(lambda _: None), attempt_at("build", group="main")
+    left = replace(a_pod("left", "build"), of=job)
+    store.jobs.put(("team", job.name), JobRecord(UID, KEY, job, 1))
+    store.pods.put(("team", "left"), left)
+    store.pods.put(("team", "stray"), a_pod("stray", "test"))
+    found = [store.remnants_of("team", UID)]
+    store.jobs.drop(("team", job.name), 2)
+    found += [store.remnants_of("team", UID), store.remnants_of("other", UID)]
+    store.pods.drop(("team", "left"), 3)
+    found.append(store.remnants_of("team", UID))
+    assert found == [(), (replace(job, deleting=True, pods=(left.pod,)),), (), ()]
+
+
+def test_calls_of() -> None:
+    """A workflow's calls are found by their owner, in their newest version, and both sides are told of each."""
+    store, told = a_store()
+    put_call(store, a_called(2))
+    put_call(store, a_called(3, status=a_run().status()))
+    assert (store.calls_of("team", UID), store.calls_of("other", UID), store.calls_of("team", Uid("else")), told) == (
+        (called("build", a_run().status()),),
+        (),
+        (),
+        [CHILD, KEY, CHILD, KEY],
+    )
+
+
+def test_calls_go() -> None:
+    """A called Workflow that was deleted is in no index any more, and its caller is told."""
+    store, told = a_store()
+    put_call(store, a_called(2))
+    told.clear()
+    store.workflows.drop((CHILD.namespace, CHILD.name), 3)
+    assert (store.calls_of("team", UID), told, store._calls_by_owner, store._callers) == ((), [CHILD, KEY], {}, {})  # noqa: SLF001  no leak
+
+
+@pytest.mark.parametrize("call", [None, Call(Uid("other"), WorkflowKey("team", "other"), called("build"))])
+def test_call_changes_hands(call: Call | None) -> None:
+    """A Workflow that is somebody else's from now on, or nobody's, isn't its caller's any more."""
+    store, _ = a_store()
+    put_call(store, a_called(2))
+    put_call(store, replace(a_called(3), call=call))
+    others = (called("build"),) if call is not None else ()
+    assert (store.calls_of("team", UID), store.calls_of("team", Uid("other"))) == ((), others)
+
+
+def test_call_works_on() -> None:
+    """A caller sees, and is told, that Kubernetes Jobs still work though the run that it called is over."""
+    store, told = a_store()
+    ended_run = a_run(WorkflowPhase.CANCELLED).status()
+    put_call(store, a_called(2, status=ended_run))
+    store.workflows.put(("team", "ci"), a_record())
+    told.clear()
+    store.jobs.put(MAKE, a_job("make", owner=Uid("child"), key=CHILD))
+    working = store.calls_of("team", UID)
+    store.jobs.put(MAKE, replace(a_job("make", 2, owner=Uid("child"), key=CHILD), job=OVER))
+    assert (working, store.calls_of("team", UID), told) == (
+        (called("build", ended_run, works=True),),
+        (called("build", ended_run),),
+        [CHILD, KEY, CHILD, KEY],
+    )
+
+
+def test_caller_is_spared() -> None:
+    """While the run that it called goes on, its Kubernetes Jobs don't concern the caller."""
+    store, told = a_store()
+    put_call(store, a_called(2, status=a_run().status()))
+    told.clear()
+    store.jobs.put(MAKE, a_job("make", owner=Uid("child"), key=CHILD))
+    assert told == [CHILD]
+
+
+def test_circle_of_calls() -> None:
+    """Workflows that claim to have called each other do no harm."""
+    store, told = a_store()
+    run = a_run(WorkflowPhase.SUCCEEDED).status()
+    put_call(store, a_called(2, status=run))
+    own = WorkflowRecord(a_resource(status=run), {}, {}, 3, Call(Uid("child"), CHILD, called("build", run)))
+    store.workflows.put(("team", "ci"), own)
+    told.clear()
+    store.jobs.put(MAKE, replace(a_job("make"), job=OVER))
+    assert (store.calls_of("team", UID), told) == ((called("build", run),), [KEY, CHILD])
+
+
+# What was read from logs
+
+
+def logging_pod(name: str, log: LoggedOutputs, version: int = 1) -> PodRecord:
+    """Give a Pod whose report tells of outputs in its log."""
+    return replace(a_pod(name, "build", version), pod=pod(ended(reported(0, log=log)), name=name))
+
+
+def reports_in(store: Store) -> list[Report | None]:
+    """Give the reports of the Pods of `build`, as the engine sees them."""
+    (job,) = store.jobs_of("team", UID)
+    return [each.container.report for each in job.pods if isinstance(each.container, ContainerTerminated)]
+
+
+def test_kept_report() -> None:
+    """A report that was completed stands in for the one in the Pod, through all its versions, until the Pod goes."""
+    store, told = a_store()
+    log, read = LoggedOutputs(3, 10, "aa"), reported(0, outputs={"v": {"a": "b"}})
+    store.jobs.put(("team", attempt_at("build").name), a_job("build"))
+    store.pods.put(("team", "p"), logging_pod("p", log))
+    told.clear()
+    store.keep_report(logging_pod("p", log), log, read)
+    at_once = reports_in(store)
+    store.pods.put(("team", "p"), logging_pod("p", log, version=2))
+    later = reports_in(store)
+    store.pods.put(("team", "p"), logging_pod("p", replace(log, checksum="bb"), version=3))
+    of_others = reports_in(store)
+    store.pods.drop(("team", "p"), 4)
+    assert (at_once, later, of_others, told, store._read, store._bytes_read) == (  # noqa: SLF001  no leak
+        [read],
+        [read],
+        [reported(0, log=replace(log, checksum="bb"))],
+        [KEY] * 4,
+        {},
+        0,
+    )
+
+
+def test_kept_reports_are_bounded() -> None:
+    """What was read is forgotten where it gets too much, the oldest first: it can be read again."""
+    store, _ = a_store()
+    log, read = LoggedOutputs(3, 30 * 2**20, "aa"), reported(0)
+    store.jobs.put(("team", attempt_at("build").name), a_job("build"))
+    for name in "abc":
+        store.pods.put(("team", name), logging_pod(name, log))
+        store.keep_report(logging_pod(name, log), log, read)
+    store.keep_report(logging_pod("c", log), log, read)
+    assert (reports_in(store), store._bytes_read) == ([reported(0, log=log), read, read], 60 * 2**20)  # noqa: SLF001

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from tests.helm.rendering import Chart, Object, Objects
 
 CRD = "CustomResourceDefinition"
+WORKFLOWS = "workflows.fairlead.dev"
+PLURALS = ("workflows", "workflowtemplates")
 
 
 @pytest.fixture
 def workflows() -> Object:
-    """Give the chart's copy of the CRD."""
+    """Give the chart's copy of the CRD of Workflows."""
     crd: Object = yaml.safe_load((CHART / "files" / "crds" / "workflows.yaml").read_text())
     return crd
 
@@ -39,23 +41,27 @@ def test_the_charts_crds_are_the_projects() -> None:
     assert {path: path.read_text() for path in expected if path.exists()} == expected
 
 
-def test_the_crd_is_installed_unchanged(default: Objects, workflows: Object) -> None:
-    """Helm's way through JSON loses nothing of the CRD: no key, no number, no text."""
-    rendered = default.the(CRD)
+def test_the_crds_are_installed_unchanged(default: Objects) -> None:
+    """Helm's way through JSON loses nothing of a CRD: no key, no number, no text."""
+    copies = {plural: yaml.safe_load((CHART / "files" / "crds" / f"{plural}.yaml").read_text()) for plural in PLURALS}
 
-    assert (rendered["metadata"]["name"], rendered["spec"]) == ("workflows.fairlead.dev", workflows["spec"])
-
-
-def test_the_crd_outlives_the_release_unless_told(chart: Chart, default: Objects) -> None:
-    """crds.keep asks helm to leave the CRD, and with it everybody's workflows, on uninstall."""
-    kept = default.the(CRD)["metadata"]
-    thrown = chart.render({"crds": {"keep": False}}).the(CRD)["metadata"]
-
-    assert kept["annotations"]["helm.sh/resource-policy"] == "keep"
-    assert "helm.sh/resource-policy" not in thrown.get("annotations", {})
+    assert {found["metadata"]["name"]: found["spec"] for found in default.of_kind(CRD)} == {
+        f"{plural}.fairlead.dev": copy["spec"] for plural, copy in copies.items()
+    }
 
 
-def test_the_crd_can_be_left_to_someone_else(chart: Chart) -> None:
+def test_the_crds_outlive_the_release_unless_told(chart: Chart, default: Objects) -> None:
+    """crds.keep asks helm to leave the CRDs, and with them everybody's workflows, on uninstall."""
+    kept = [found["metadata"]["annotations"]["helm.sh/resource-policy"] for found in default.of_kind(CRD)]
+    thrown = [
+        "helm.sh/resource-policy" in found["metadata"].get("annotations", {})
+        for found in chart.render({"crds": {"keep": False}}).of_kind(CRD)
+    ]
+
+    assert (kept, thrown) == (["keep", "keep"], [False, False])
+
+
+def test_the_crds_can_be_left_to_someone_else(chart: Chart) -> None:
     """crds.install=false renders none."""
     assert not chart.render({"crds": {"install": False}}).of_kind(CRD)
 
@@ -69,7 +75,7 @@ def test_a_crds_own_metadata_and_text_survive(copied_chart: Chart, workflows: Ob
     schema["properties"]["tested"] = {"type": "integer", "maximum": 2147483647, "enum": [1048576, 10000000]}
     (copied_chart.folder / "files" / "crds" / "workflows.yaml").write_text(yaml.safe_dump(workflows))
 
-    rendered = copied_chart.render().the(CRD)
+    rendered = copied_chart.render().the(CRD, WORKFLOWS)
 
     assert rendered["spec"] == workflows["spec"]
     assert rendered["metadata"]["annotations"] == {

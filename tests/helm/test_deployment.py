@@ -10,7 +10,13 @@ WEBHOOK_ARGUMENTS = [
     "--webhook-certificate=/var/run/fairlead/tls/tls.crt",
     "--webhook-key=/var/run/fairlead/tls/tls.key",
 ]
-ARGUMENTS = ["operator", "--http-address=0.0.0.0:8080", "--log-format=json", "--log-level=info"]
+ARGUMENTS = [
+    "operator",
+    "--agent-image=fairlead/fairlead:0.1.0",
+    "--http-address=0.0.0.0:8080",
+    "--log-format=json",
+    "--log-level=info",
+]
 
 
 def test_the_pod_meets_the_restricted_standard(default: Objects) -> None:
@@ -153,4 +159,16 @@ def test_a_network_policy_lets_in_only_whom_it_names(chart: Chart) -> None:
     assert policy["ingress"] == [
         {"ports": [{"port": "http", "protocol": "TCP"}], "from": peers},
         {"ports": [{"port": "webhook", "protocol": "TCP"}]},
+    ]
+
+
+def test_limits_are_arguments(chart: Chart) -> None:
+    """Only those that are set."""
+    limits = {"workflows": 8, "jobsPerNamespace": 20}
+
+    arguments = chart.render({"limits": limits}).container()["args"]
+
+    assert [each for each in arguments if each.startswith("--max")] == [
+        "--max-workflows=8",
+        "--max-jobs-per-namespace=20",
     ]

@@ -39,7 +39,7 @@ def test_the_manifest_holds_no_secret_and_nothing_of_helms(installed: Objects) -
     assert dict(installed.kinds()) == {
         "Namespace": 1,
         "ServiceAccount": 1,
-        "CustomResourceDefinition": 1,
+        "CustomResourceDefinition": 2,
         "ClusterRole": 3,
         "ClusterRoleBinding": 1,
         "Service": 1,

@@ -9,14 +9,20 @@ if TYPE_CHECKING:
     from tests.helm.rendering import Chart, Object, Objects
 
 OPERATOR_RULES = [
-    {"apiGroups": ["fairlead.dev"], "resources": ["workflows"], "verbs": ["get", "list", "watch"]},
+    {
+        "apiGroups": ["fairlead.dev"],
+        "resources": ["workflows"],
+        "verbs": ["create", "delete", "get", "list", "patch", "watch"],
+    },
     {"apiGroups": ["fairlead.dev"], "resources": ["workflows/status"], "verbs": ["patch"]},
+    {"apiGroups": ["fairlead.dev"], "resources": ["workflowtemplates"], "verbs": ["get"]},
     {
         "apiGroups": ["batch"],
         "resources": ["jobs"],
         "verbs": ["create", "delete", "get", "list", "watch"],
     },
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
+    {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
     {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
 ]
 OPERATOR = {"kind": "ServiceAccount", "name": "fairlead", "namespace": "fairlead-system"}
@@ -80,13 +86,13 @@ def test_watched_namespaces_get_a_role_each(chart: Chart) -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({}, Counter(CustomResourceDefinition=1, ValidatingWebhookConfiguration=1)),
-        ({"webhook": {"enabled": False}}, Counter(CustomResourceDefinition=1)),
+        ({}, Counter(CustomResourceDefinition=2, ValidatingWebhookConfiguration=1)),
+        ({"webhook": {"enabled": False}}, Counter(CustomResourceDefinition=2)),
         ({"webhook": {"enabled": False}, "crds": {"install": False}}, Counter()),
     ],
 )
 def test_watched_namespaces_take_nothing_clusterwide(chart: Chart, values: Object, expected: Counter[str]) -> None:
-    """With watchNamespaces only the CRD and the webhook configuration are cluster-wide, each optional."""
+    """With watchNamespaces only the CRDs and the webhook configuration are cluster-wide, each optional."""
     rendered = chart.render({"watchNamespaces": ["a"], **values})
 
     kinds = rendered.kinds()
@@ -95,19 +101,25 @@ def test_watched_namespaces_take_nothing_clusterwide(chart: Chart, values: Objec
 
 
 def test_people_get_workflows_with_the_clusters_own_roles(default: Objects) -> None:
-    """Whoever may view a namespace may view workflows; whoever may edit it may write all but status."""
+    """Whoever may view a namespace may view workflows and templates; whoever may edit it may write all but status."""
     view, edit = default.the("ClusterRole", "fairlead-view"), default.the("ClusterRole", "fairlead-edit")
 
     assert (aggregation(view), view["rules"]) == (
         {"view", "edit", "admin"},
-        [{"apiGroups": ["fairlead.dev"], "resources": ["workflows"], "verbs": ["get", "list", "watch"]}],
+        [
+            {
+                "apiGroups": ["fairlead.dev"],
+                "resources": ["workflows", "workflowtemplates"],
+                "verbs": ["get", "list", "watch"],
+            }
+        ],
     )
     assert (aggregation(edit), edit["rules"]) == (
         {"edit", "admin"},
         [
             {
                 "apiGroups": ["fairlead.dev"],
-                "resources": ["workflows"],
+                "resources": ["workflows", "workflowtemplates"],
                 "verbs": [
                     "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch",
                 ],

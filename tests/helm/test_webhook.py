@@ -51,7 +51,7 @@ def handshake(server: ssl.SSLContext, client: ssl.SSLContext, host: str) -> None
     assert here.version() is not None
 
 
-def test_the_webhook_checks_workflows_and_lets_them_in_when_nobody_answers(default: Objects) -> None:
+def test_the_webhook_checks_workflows_and_templates_and_lets_them_in_when_nobody_answers(default: Objects) -> None:
     """The whole webhook, by value; only the certificate is another one each time."""
     found = webhook(default)
     del found["clientConfig"]["caBundle"]
@@ -77,7 +77,7 @@ def test_the_webhook_checks_workflows_and_lets_them_in_when_nobody_answers(defau
                 "apiGroups": ["fairlead.dev"],
                 "apiVersions": ["v1alpha1"],
                 "operations": ["CREATE", "UPDATE"],
-                "resources": ["workflows"],
+                "resources": ["workflows", "workflowtemplates"],
                 "scope": "Namespaced",
             }
         ],

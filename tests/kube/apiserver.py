@@ -81,7 +81,7 @@ class _Watch:
 class ApiServer:
     """The server. `asked` has every request; `pieces` cuts what watches send into pieces of so many bytes.
 
-    `past` is the oldest version that a watch can go on from.
+    `past` is the oldest version that a watch can go on from. `logs` has what Pods have written, by namespace and name.
     """
 
     def __init__(self) -> None:
@@ -90,6 +90,7 @@ class ApiServer:
         self.pieces = 0
         self.asked: list[Request] = []
         self.objects: dict[Place, Json] = {}
+        self.logs: dict[tuple[str, str], bytes] = {}
         self.deletions_are_said_by_status = False
         self._events: list[tuple[int, str, Place, Json]] = []
         self._answers: deque[Answer] = deque()
@@ -198,6 +199,8 @@ class ApiServer:
         match verb:
             case "WATCH":
                 return await self._watch(request, (api, resource, namespace))
+            case "GET" if subresource == "log":
+                return self._log(request, place)
             case "GET" if not name:
                 return self._list(request, (api, resource, namespace))
             case "GET":
@@ -205,9 +208,9 @@ class ApiServer:
             case "POST":
                 return self._post(api, resource, namespace, said)
             case "DELETE":
-                return self._delete(place)
-            case "PATCH" if subresource == "status":
-                return self._patch(place, said)
+                return self._delete(place, said or {})
+            case "PATCH" if subresource in ("", "status"):
+                return self._patch(place, said, subresource)
             case _:
                 return _refusal(405, "MethodNotAllowed", f"{verb} is not for {request.path}")
 
@@ -236,25 +239,35 @@ class ApiServer:
         document["metadata"]["namespace"] = namespace
         return _answer(201, self._store("ADDED", place, document))
 
-    def _delete(self, place: Place) -> web.Response:
+    def _log(self, request: web.Request, place: Place) -> web.Response:
+        """Answer as a kubelet does: with text, as many lines of its end as are asked for."""
         if place not in self.objects:
             return _not_found(place[1], place[3])
+        lines = self.logs.get(place[2:], b"").splitlines(keepends=True)
+        tail = b"".join(lines[-int(request.query["tailLines"]) :])
+        return web.Response(body=tail, content_type="text/plain")
+
+    def _delete(self, place: Place, options: Json) -> web.Response:
+        if place not in self.objects:
+            return _not_found(place[1], place[3])
+        if _differs(self.objects[place], options.get("preconditions", {})):
+            return _refusal(409, "Conflict", "Precondition failed")
         gone = self._store("DELETED", place, self.objects[place])
         if self.deletions_are_said_by_status:
             return _answer(200, {"kind": "Status", "status": "Success"})
         gone["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
         return _answer(200, gone)
 
-    def _patch(self, place: Place, patch: Json) -> web.Response:
+    def _patch(self, place: Place, patch: Json, subresource: str) -> web.Response:
         known = self.objects.get(place)
         if known is None:
             return _not_found(place[1], place[3])
-        wanted = patch.get("metadata", {})
-        for name in ("resourceVersion", "uid"):
-            if name in wanted and wanted[name] != known["metadata"][name]:
-                return _refusal(409, "Conflict", "the object has been modified")
-        status = apply_patch(known.get("status"), patch["status"])
-        return _answer(200, self._store("MODIFIED", place, {**known, "status": status}))
+        if _differs(known, patch.get("metadata", {})):
+            return _refusal(409, "Conflict", "the object has been modified")
+        whole = apply_patch(known, patch)
+        # Either side of the status lets the other alone.
+        changed = {"status": whole.get("status")} if subresource else {**whole, "status": known.get("status")}
+        return _answer(200, self._store("MODIFIED", place, {**known, **changed}))
 
     async def _watch(self, request: web.Request, collection: tuple[str, str, str]) -> web.StreamResponse:
         since = int(request.query["resourceVersion"])
@@ -312,6 +325,11 @@ class ApiServer:
 def failure(status: int, reason: str, message: str) -> Json:
     """Give the Status that the server says no with."""
     return {"kind": "Status", "status": "Failure", "reason": reason, "message": message, "code": status}
+
+
+def _differs(document: Json, wanted: Mapping[str, str]) -> bool:
+    metadata = document["metadata"]
+    return any(wanted[name] != metadata[name] for name in ("resourceVersion", "uid") if name in wanted)
 
 
 def _parse(path: str) -> tuple[str, str, str, str, str]:

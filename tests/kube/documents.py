@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.builders import KEY, UID, name_of
+from tests.builders import KEY, UID, attempt_at, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 Json = dict[str, Any]
+
+DIGEST = attempt_at("build").digest
 
 
 def workflow_document(
@@ -37,10 +39,11 @@ def labels_of(job: str = "build", attempt: int = 1, *, uid: str = UID) -> dict[s
         "app.kubernetes.io/managed-by": "fairlead",
         "fairlead.dev/workflow": KEY.name,
         "fairlead.dev/workflow-uid": uid,
-        "fairlead.dev/generation": "1",
+        "fairlead.dev/spec": DIGEST,
         "fairlead.dev/run": "1",
         "fairlead.dev/job": job,
         "fairlead.dev/attempt": str(attempt),
+        "fairlead.dev/retries": "0",
     }
 
 
@@ -70,8 +73,36 @@ def job_document(
     }
 
 
-def pod_document(status: Mapping[str, Any] | None = None, *, job: str = "build", **metadata: object) -> Json:
-    """Give the Pod of a Kubernetes Job of ours."""
+def template_document(spec: Mapping[str, Any], *, name: str = "builder") -> Json:
+    """Give a WorkflowTemplate."""
+    return {
+        "apiVersion": "fairlead.dev/v1alpha1",
+        "kind": "WorkflowTemplate",
+        "metadata": {"name": name, "namespace": KEY.namespace},
+        "spec": dict(spec),
+    }
+
+
+def call_document(job: str = "build", attempt: int = 1, *, version: int = 8, **metadata: object) -> Json:
+    """Give a Workflow that a job of ours has called."""
+    return workflow_document(
+        {"jobs": {}},
+        name=name_of(job, attempt),
+        version=version,
+        **{
+            "uid": f"uid-of-{job}-{attempt}",
+            "labels": labels_of(job, attempt),
+            "ownerReferences": [{"apiVersion": "fairlead.dev/v1alpha1", "kind": "Workflow", "name": "ci", "uid": UID}],
+            "annotations": {"fairlead.dev/callers": f'[{{"uid":"{UID}","run":1,"job":"{job}"}}]'},
+            **metadata,
+        },
+    )
+
+
+def pod_document(
+    status: Mapping[str, Any] | None = None, *, job: str = "build", sidecars: Sequence[str] = (), **metadata: object
+) -> Json:
+    """Give the Pod of a Kubernetes Job of ours. `sidecars`: which of its init containers go on running."""
     name = name_of(job)
     return {
         "apiVersion": "v1",
@@ -87,6 +118,7 @@ def pod_document(status: Mapping[str, Any] | None = None, *, job: str = "build",
             ],
             **metadata,
         },
+        "spec": {"initContainers": [{"name": name, "restartPolicy": "Always"} for name in sidecars]},
         "status": dict(status or {"phase": "Pending"}),
     }
 

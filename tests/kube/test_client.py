@@ -8,7 +8,7 @@ from kubernetes.client import Configuration
 
 from fairlead.kube.client import MERGE_PATCH, Client, in_namespace
 from fairlead.kube.connection import Connection
-from fairlead.kube.errors import ApiError, BusyError, ExpiredError, UnreachableError
+from fairlead.kube.errors import ApiError, BusyError, ExpiredError, NotFoundError, UnreachableError
 from tests.kube.apiserver import ApiServer, until
 from tests.kube.documents import job_document
 
@@ -124,6 +124,21 @@ async def test_nobody_there(asked: Asked) -> None:
         with pytest.raises(UnreachableError, match=connection.server):
             await client.request("GET", JOBS, "jobs")
     assert asked == [("GET", "jobs", 0)]
+
+
+@pytest.mark.parametrize(("most", "text"), [(100_000, "é" * 30_000), (9, "\N{REPLACEMENT CHARACTER}éééé"), (2, "é")])
+async def test_text(server: ApiServer, client: Client, asked: Asked, most: int, text: str) -> None:
+    """What is text is read as it is: its end, where it is long, and whatever bytes it has."""
+    server.answer("GET", 200, ("é" * 30_000).encode())
+    assert await client.text("/api/v1/namespaces/team/pods/a/log", "pods/log", most) == text
+    assert ([each.headers["Accept"] for each in server.asked], asked) == (["*/*"], [("GET", "pods/log", 200)])
+
+
+async def test_no_text(server: ApiServer, client: Client) -> None:
+    """An error is the server's own, also where text was asked for."""
+    server.refuse("GET", 404, "NotFound", 'pods "a" not found')
+    with pytest.raises(NotFoundError, match='pods "a" not found'):
+        await client.text("/api/v1/namespaces/team/pods/a/log", "pods/log", 10)
 
 
 async def test_list_in_chunks(server: ApiServer, client: Client) -> None:

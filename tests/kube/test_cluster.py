@@ -1,32 +1,59 @@
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fairlead.engine.errors import ConflictError, EngineError, GoneError, RefusedError, UnavailableError
-from fairlead.engine.store import Store
+from fairlead.engine.errors import ConflictError, GoneError, RefusedError, UnavailableError
+from fairlead.engine.store import JobRecord, PodRecord, Store
 from fairlead.kube.client import MERGE_PATCH, Client
 from fairlead.kube.cluster import KubernetesCluster
 from fairlead.kube.reduce import workflow_record
-from fairlead.plan import DeleteJob
+from fairlead.model.ids import RunNumber
+from fairlead.plan import CancelWorkflow, ContainerTerminated, DeleteJob, ReadOutputs
 from fairlead.plan.announcements import Announcement
+from fairlead.render.call import call_manifest
 from fairlead.render.job import job_manifest
-from tests.builders import KEY, NOW, UID, a_creation, a_run, attempt_at, name_of, queued, running
+from tests.builders import (
+    KEY,
+    NOW,
+    UID,
+    a_call,
+    a_creation,
+    a_run,
+    a_spec,
+    at,
+    attempt_at,
+    called,
+    ended,
+    logged,
+    name_of,
+    node_of,
+    pod,
+    queued,
+    reported,
+    running,
+)
 from tests.kube.apiserver import ApiServer
-from tests.kube.documents import job_document, workflow_document
+from tests.kube.documents import call_document, job_document, pod_document, template_document, workflow_document
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from fairlead.engine.store import WorkflowRecord
+    from fairlead.model.report import Report
 
 FAIRLEAD = "/apis/fairlead.dev/v1alpha1"
 BATCH = "/apis/batch/v1"
 JOBS = f"{BATCH}/namespaces/team/jobs"
-STATUS = f"{FAIRLEAD}/namespaces/team/workflows/ci/status"
+WORKFLOWS = f"{FAIRLEAD}/namespaces/team/workflows"
+STATUS = f"{WORKFLOWS}/ci/status"
+TEMPLATES = f"{FAIRLEAD}/namespaces/team/workflowtemplates"
+TEMPLATE = a_spec().job("make").but(inputs={"level": {"type": "number"}}).document()
+CALLED = name_of("build")
+POD = f"{name_of('build')}-abcde"
 
 
 class Stage:
@@ -36,8 +63,30 @@ class Stage:
         self.server = server
         self.store = Store(lambda _: None)
         self.cluster = KubernetesCluster(client, self.store, lambda: NOW, keep_seconds=3600)
+        server.put(FAIRLEAD, "workflowtemplates", template_document(TEMPLATE))
         self.record = workflow_record(server.put(FAIRLEAD, "workflows", workflow_document()))
         self.store.workflows.put((KEY.namespace, KEY.name), self.record)
+
+    def call(self) -> None:
+        """Let `build` have called a Workflow."""
+        document = self.server.put(FAIRLEAD, "workflows", call_document())
+        self.store.workflows.put((KEY.namespace, CALLED), workflow_record(document))
+
+    def end_with_outputs(self, text: str, *, code: int = 0, version: int = 11, ago: float = 60) -> None:
+        """Let the Pod of `build` have ended some seconds ago, with outputs in its log; `text` is the log."""
+        self.server.put("/api/v1", "pods", pod_document())
+        self.server.logs["team", POD] = text.encode()
+        container = replace(ended(reported(code, log=LOGGED)), finished_at=at(-ago))
+        seen = PodRecord(UID, KEY, name_of("build"), NOW, pod(container, name=POD), version)
+        self.store.pods.put((KEY.namespace, POD), seen)
+        self.store.jobs.put((KEY.namespace, name_of("build")), JobRecord(UID, KEY, attempt_at("build"), 1))
+
+    @property
+    def report(self) -> Report | None:
+        """Give the report that the engine sees."""
+        (job,) = self.store.jobs_of(KEY.namespace, UID)
+        container = job.pods[-1].container
+        return container.report if isinstance(container, ContainerTerminated) else None
 
     @property
     def known(self) -> list[str]:
@@ -153,15 +202,15 @@ async def test_status() -> None:
         ("PATCH", STATUS, MERGE_PATCH)
     ] * 2
     assert [each.body for each in requests] == [
-        {"metadata": {"resourceVersion": "1001", "uid": UID}, "status": before.to_json()},
+        {"metadata": {"resourceVersion": "1002", "uid": UID}, "status": before.to_json()},
         {
-            "metadata": {"resourceVersion": "1002", "uid": UID},
+            "metadata": {"resourceVersion": "1003", "uid": UID},
             "status": {"jobs": {"build": {"phase": "Running", "startedAt": "2026-03-01T12:00:00Z"}}},
         },
     ]
     written = stage.store.workflow(KEY)
     assert written is not None
-    assert (written.resource.status, written.version) == (after, 1003)
+    assert (written.resource.status, written.version) == (after, 1004)
 
 
 async def test_unreadable_status() -> None:
@@ -207,6 +256,171 @@ async def test_gone_and_made_again() -> None:
         with pytest.raises(GoneError):
             await stage.cluster.write_status(stage.record, a_run().status())
     assert stage.store.workflow(KEY) == anew
+
+
+async def test_call() -> None:
+    """A template is read, and a Workflow made of it as it is rendered."""
+    wish = a_call(inputs={"level": 1}, combination=3)
+    async with staged() as stage:
+        await stage.cluster.call_workflow(stage.record, wish)
+    assert stage.server.requests() == [f"GET {TEMPLATES}/builder", f"POST {WORKFLOWS}"]
+    assert stage.server.asked[-1].body == call_manifest(
+        wish, stage.record.resource, {**TEMPLATE, "inputs": {"level": 1}}, keep_seconds=3600
+    )
+    assert stage.store.calls_of(KEY.namespace, UID) == (called("build", combination=3),)
+
+
+async def test_call_instead() -> None:
+    """A called Workflow is replaced only when the cluster says that it is gone, or about to be."""
+    wish = a_call("build", 2, instead_of=CALLED)
+    async with staged() as stage:
+        stage.server.put(FAIRLEAD, "workflows", call_document(deletionTimestamp="2026-03-01T12:00:00Z"))
+        await stage.cluster.call_workflow(stage.record, wish)
+    assert stage.server.requests() == [
+        f"GET {WORKFLOWS}/{CALLED}",
+        f"GET {TEMPLATES}/builder",
+        f"POST {WORKFLOWS}",
+    ]
+    assert stage.store.calls_of(KEY.namespace, UID) == (called("build", attempt=2),)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ({"labels": {}}, "isn't this Workflow's"),
+        ({"ownerReferences": []}, "isn't this Workflow's"),
+        ({"deletionTimestamp": "2026-03-01T12:00:00Z"}, "is being deleted"),
+    ],
+)
+async def test_call_whose_name_is_taken(metadata: dict[str, Any], said: str) -> None:
+    """A name that somebody else has, or that isn't free yet, is told and tried again."""
+    async with staged() as stage:
+        stage.server.put(FAIRLEAD, "workflows", call_document(**metadata))
+        with pytest.raises(RefusedError) as caught:
+            await stage.cluster.call_workflow(stage.record, a_call())
+    assert (caught.value.message, caught.value.final, stage.store.calls_of(KEY.namespace, UID)) == (
+        f"there is a Workflow {CALLED} that {said}",
+        False,
+        (),
+    )
+
+
+@pytest.mark.parametrize("name", ["../secrets/ci", "a/b", "A", "", "a?b", "-a", "a" * 254, "a\n"])
+async def test_no_name(name: str) -> None:
+    """What can't be a template's name is never asked for."""
+    async with staged() as stage:
+        with pytest.raises(RefusedError, match="can't be the name of a WorkflowTemplate") as caught:
+            await stage.cluster.call_workflow(stage.record, a_call(template=name))
+    assert (caught.value.final, stage.server.requests()) == (True, [])
+
+
+async def test_call_of_what_is_wrong() -> None:
+    """A template, or values, in which many things are wrong are refused for good, with the first few of them."""
+    wrong: dict[str, Any] = {"jobs": {name: {} for name in "abcde"}}
+    async with staged() as stage:
+        stage.server.put(FAIRLEAD, "workflowtemplates", template_document(wrong, name="wrong"))
+        with pytest.raises(RefusedError) as caught:
+            await stage.cluster.call_workflow(stage.record, a_call(template="wrong"))
+    said = (
+        'the WorkflowTemplate "wrong" can\'t be called: '
+        "spec.jobs.a: nothing to run; give it steps, commands, a check or uses; "
+        "spec.jobs.a: has no image; set image here, or for all jobs in spec.defaults.image; "
+        "spec.jobs.b: nothing to run; give it steps, commands, a check or uses; and 7 more"
+    )
+    assert (caught.value.message, caught.value.final) == (said, True)
+
+
+async def test_cancel() -> None:
+    """A called Workflow's run is cancelled by the annotation alone, and only on the Workflow that is meant."""
+    async with staged() as stage:
+        stage.call()
+        await stage.cluster.cancel_workflow(stage.record, CancelWorkflow(CALLED, RunNumber(2)))
+    (request,) = stage.server.asked
+    assert (request.verb, request.path, request.headers["Content-Type"], request.body) == (
+        "PATCH",
+        f"{WORKFLOWS}/{CALLED}",
+        MERGE_PATCH,
+        {"metadata": {"uid": "uid-of-build-1", "annotations": {"fairlead.dev/cancel": "2"}}},
+    )
+
+
+async def test_cancel_a_namesake() -> None:
+    """Who has the name now isn't asked to end."""
+    async with staged() as stage:
+        stage.call()
+        stage.server.put(FAIRLEAD, "workflows", call_document(uid="another"))
+        await stage.cluster.cancel_workflow(stage.record, CancelWorkflow(CALLED, RunNumber(1)))
+    annotations = [each["metadata"].get("annotations", {}) for each in stage.server.objects.values()]
+    assert ["fairlead.dev/cancel" in each for each in annotations] == [False] * len(annotations)
+    assert stage.store.calls_of(KEY.namespace, UID) == ()
+
+
+@pytest.mark.parametrize("by_status", [False, True])
+async def test_delete_workflow(by_status: bool) -> None:  # noqa: FBT001  a parameter
+    """The Workflow is deleted as it was read, with what it owns, and known to be gone."""
+    async with staged() as stage:
+        stage.server.deletions_are_said_by_status = by_status
+        await stage.cluster.delete_workflow(stage.record)
+    (request,) = stage.server.asked
+    assert (request.verb, request.path, request.body) == (
+        "DELETE",
+        f"{WORKFLOWS}/ci",
+        {"preconditions": {"uid": UID, "resourceVersion": "1002"}, "propagationPolicy": "Background"},
+    )
+    assert stage.store.workflow(KEY) is None
+
+
+OUTPUTS = {"v": {"notes": "x" * 5000}}
+TEXT, LOGGED = logged(OUTPUTS)
+READ = ReadOutputs(POD, node_of("build"))
+
+
+async def test_read_outputs() -> None:
+    """Only the end of the main container's log is asked for, as text."""
+    async with staged() as stage:
+        stage.end_with_outputs("noise\n" * 1000 + TEXT)
+        await stage.cluster.read_outputs(stage.record, READ)
+        await stage.cluster.read_outputs(stage.record, ReadOutputs("another", node_of("build")))
+    (request,) = stage.server.asked
+    assert (request.path, request.query, request.headers["Accept"]) == (
+        f"/api/v1/namespaces/team/pods/{POD}/log",
+        {"container": "main", "tailLines": str(LOGGED.lines + 50)},
+        "*/*",
+    )
+    assert stage.report == reported(0, outputs=OUTPUTS)
+
+
+async def test_outputs_survive_the_watch() -> None:
+    """Later versions of the Pod, which tell of the log again, don't bring the question back."""
+    async with staged() as stage:
+        stage.end_with_outputs(TEXT)
+        await stage.cluster.read_outputs(stage.record, READ)
+        stage.end_with_outputs("", version=12)
+    assert stage.report == reported(0, outputs=OUTPUTS)
+
+
+async def test_log_is_late() -> None:
+    """Right after a container's end its log may lack the last lines: they are waited for, but not for ever."""
+    async with staged() as stage:
+        stage.end_with_outputs(TEXT[:-100], ago=9)
+        with pytest.raises(UnavailableError, match="isn't complete yet"):
+            await stage.cluster.read_outputs(stage.record, READ)
+        before = stage.report
+        stage.end_with_outputs(TEXT[:-100], version=12, ago=10)
+        await stage.cluster.read_outputs(stage.record, READ)
+    said = "its outputs, at the end of its log, could not be read: they aren't there, or not as they were written"
+    assert (before, stage.report) == (
+        reported(0, log=LOGGED),
+        replace(reported(0), error=said, outputs_lost=True),
+    )
+
+
+async def test_failure_before_the_loss() -> None:
+    """What went wrong before its outputs were lost is still what a job failed of."""
+    async with staged() as stage:
+        stage.end_with_outputs("", code=3)
+        await stage.cluster.read_outputs(stage.record, READ)
+    assert stage.report == replace(reported(3), outputs_lost=True)
 
 
 @pytest.mark.parametrize("by_status", [False, True])
@@ -270,56 +484,71 @@ async def test_announce() -> None:
 
 
 async def test_announce_refused() -> None:
-    """An Event that may not be made is refused for good."""
+    """An Event that may not be made is refused."""
     async with staged() as stage:
         stage.server.refuse("POST", 403, "Forbidden", "no Events for you")
         with pytest.raises(RefusedError) as caught:
             await stage.cluster.announce(stage.record, WARNING)
-    assert (caught.value.message, caught.value.final) == ("no Events for you", True)
+    assert (caught.value.message, caught.value.final) == ("no Events for you", False)
 
 
-async def call(cluster: KubernetesCluster, verb: str, record: WorkflowRecord) -> None:
-    """Do what takes a request of a verb."""
-    match verb:
-        case "POST":
-            await cluster.create_job(record, a_creation())
-        case "GET":
-            await cluster.create_job(record, a_creation("build", 2, instead_of=name_of("build")))
-        case "DELETE":
-            await cluster.delete_job(record, DeleteJob(name_of("build")))
-        case _:
-            await cluster.write_status(record, a_run().status())
+Act = Callable[[Stage], Awaitable[None]]
 
 
-@pytest.mark.parametrize("verb", ["POST", "GET", "DELETE", "PATCH"])
+async def _cancel(stage: Stage) -> None:
+    stage.call()
+    await stage.cluster.cancel_workflow(stage.record, CancelWorkflow(CALLED, RunNumber(1)))
+
+
+async def _read(stage: Stage) -> None:
+    stage.end_with_outputs("")
+    await stage.cluster.read_outputs(stage.record, READ)
+
+
+REPLACEMENT = a_creation("build", 2, instead_of=name_of("build"))
+ACTS: dict[str, tuple[str, Act]] = {
+    "create": ("POST", lambda stage: stage.cluster.create_job(stage.record, a_creation())),
+    "create instead": ("GET", lambda stage: stage.cluster.create_job(stage.record, REPLACEMENT)),
+    "call, the template": ("GET", lambda stage: stage.cluster.call_workflow(stage.record, a_call())),
+    "call, the Workflow": ("POST", lambda stage: stage.cluster.call_workflow(stage.record, a_call())),
+    "delete a Job": ("DELETE", lambda stage: stage.cluster.delete_job(stage.record, DeleteJob(name_of("build")))),
+    "delete the Workflow": ("DELETE", lambda stage: stage.cluster.delete_workflow(stage.record)),
+    "status": ("PATCH", lambda stage: stage.cluster.write_status(stage.record, a_run().status())),
+    "cancel": ("PATCH", _cancel),
+    "read outputs": ("GET", _read),
+    "announce": ("POST", lambda stage: stage.cluster.announce(stage.record, WARNING)),
+}
+
+
+@pytest.mark.parametrize(("verb", "act"), ACTS.values(), ids=ACTS)
 @pytest.mark.parametrize(
     ("status", "headers", "retry_after"),
     [(429, {"Retry-After": "5"}, 5), (500, {}, None), (503, {"Retry-After": "a"}, None)],
 )
-async def test_busy(verb: str, status: int, headers: dict[str, str], retry_after: float | None) -> None:
+async def test_busy(verb: str, act: Act, status: int, headers: dict[str, str], retry_after: float | None) -> None:
     """A server that is too busy is unavailable, for as long as it says."""
     async with staged() as stage:
         stage.server.refuse(verb, status, "", "slowly", headers)
         with pytest.raises(UnavailableError) as caught:
-            await call(stage.cluster, verb, stage.record)
+            await act(stage)
     assert (str(caught.value), caught.value.retry_after) == (f"slowly (HTTP {status})", retry_after)
 
 
-@pytest.mark.parametrize("verb", ["POST", "GET", "DELETE", "PATCH"])
-async def test_unreachable(verb: str) -> None:
+@pytest.mark.parametrize("act", [act for _, act in ACTS.values()], ids=ACTS)
+async def test_unreachable(act: Act) -> None:
     """A server that doesn't answer is unavailable."""
     async with ApiServer() as server, Client(server.connection, user_agent="test") as client:
         stage = Stage(server, client)
         await server.__aexit__()
         with pytest.raises(UnavailableError):
-            await call(stage.cluster, verb, stage.record)
+            await act(stage)
 
 
-@pytest.mark.parametrize("verb", ["DELETE", "PATCH"])
-async def test_forbidden(verb: str) -> None:
-    """What the operator itself isn't allowed to do is the API's own error, which is told and tried again."""
+@pytest.mark.parametrize(("verb", "act"), ACTS.values(), ids=ACTS)
+async def test_forbidden(verb: str, act: Act) -> None:
+    """What the operator itself isn't allowed to do is refused, which is told and tried again."""
     async with staged() as stage:
         stage.server.refuse(verb, 403, "Forbidden", "not you")
-        with pytest.raises(Exception, match="not you") as caught:
-            await call(stage.cluster, verb, stage.record)
-    assert not isinstance(caught.value, EngineError)
+        with pytest.raises(RefusedError) as caught:
+            await act(stage)
+    assert (caught.value.message, caught.value.final, caught.value.impatient) == ("not you", False, False)

@@ -1,18 +1,29 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from fairlead.engine.store import JobRecord, PodRecord, WorkflowRecord
+from fairlead.engine.store import Call, JobRecord, PodRecord, WorkflowRecord
 from fairlead.kube.reduce import job_record, pod_record, version_of, workflow_record
-from fairlead.model.ids import RunNumber, Uid
+from fairlead.model.ids import JobId, NodeId, RunNumber, Uid
 from fairlead.model.report import Report, StepReport
 from fairlead.model.status import WorkflowStatus
-from fairlead.plan import ContainerRunning, ContainerTerminated, ContainerWaiting, JobFailure, Pod
-from tests.builders import KEY, NOW, UID, a_resource, a_run, at, attempt_at, name_of, queued
-from tests.kube.documents import condition, container, job_document, labels_of, pod_document, workflow_document
+from fairlead.plan import CalledWorkflow, ContainerRunning, ContainerTerminated, ContainerWaiting, JobFailure, Pod
+from fairlead.plan.neighbours import Caller
+from fairlead.plan.observed import ServiceState
+from tests.builders import KEY, NOW, UID, a_resource, a_run, at, attempt_at, called, name_of, queued
+from tests.kube.documents import (
+    call_document,
+    condition,
+    container,
+    job_document,
+    labels_of,
+    pod_document,
+    workflow_document,
+)
 
 # Workflows
 
@@ -28,6 +39,69 @@ def test_workflow() -> None:
         status=document["status"],
         version=7,
     )
+
+
+CHAIN = json.dumps([{"uid": "far", "run": 7, "job": "outer"}, {"uid": UID, "run": 1, "job": "build"}])
+NEAREST = Caller(UID, RunNumber(1), NodeId(JobId("build")))
+CALLS: dict[str, tuple[dict[str, Any], tuple[Caller, ...], CalledWorkflow]] = {
+    "by one that was called itself": (
+        {"annotations": {"fairlead.dev/callers": CHAIN}},
+        (Caller(Uid("far"), RunNumber(7), NodeId(JobId("outer"))), NEAREST),
+        called("build"),
+    ),
+    "by a combination": (
+        {"labels": {**labels_of(), "fairlead.dev/combination": "2", "fairlead.dev/retries": "3"}},
+        (Caller(UID, RunNumber(1), NodeId(JobId("build"), 2)),),
+        replace(called("build"), node=NodeId(JobId("build"), 2), retries=3),
+    ),
+    "in a group": (
+        {"annotations": {"fairlead.dev/concurrency-group": "g", "fairlead.dev/run-concurrency-group": "r"}},
+        (NEAREST,),
+        called("build", group="g", run_group="r"),
+    ),
+    "a chain of others": (
+        {"annotations": {"fairlead.dev/callers": '[{"uid":"somebody","run":1,"job":"build"}]'}},
+        (NEAREST,),
+        called("build"),
+    ),
+    "no chain": ({"annotations": {"fairlead.dev/callers": "{"}}, (NEAREST,), called("build")),
+    "being deleted": (
+        {"deletionTimestamp": "2026-03-01T12:00:00Z"},
+        (NEAREST,),
+        called("build", deleting=True),
+    ),
+    "an earlier run was cancelled": ({"annotations": {"fairlead.dev/cancel": "1"}}, (NEAREST,), called("build")),
+}
+
+
+@pytest.mark.parametrize(("metadata", "callers", "seen"), CALLS.values(), ids=CALLS)
+def test_called(metadata: dict[str, Any], callers: tuple[Caller, ...], seen: CalledWorkflow) -> None:
+    """Of a called Workflow it is kept who called it, and how it looks from there."""
+    record = workflow_record(call_document(**metadata))
+    assert (record.resource.callers, record.call) == (callers, Call(UID, KEY, seen))
+
+
+def test_called_and_cancelled() -> None:
+    """A caller sees what is recorded of whom it called, and that its run was asked to end."""
+    status = a_run(run=2).status()
+    document = call_document(annotations={"fairlead.dev/cancel": " 2 "}) | {"status": status.to_json()}
+    assert workflow_record(document).call == Call(UID, KEY, called("build", status, cancelling=True))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"labels": {}},
+        {"labels": {name: value for name, value in labels_of().items() if name != "fairlead.dev/run"}},
+        {"labels": {**labels_of(), "fairlead.dev/attempt": "first"}},
+        {"ownerReferences": []},
+        {"ownerReferences": [{"kind": "Workflow", "name": "ci", "uid": "another"}]},
+    ],
+)
+def test_not_called(metadata: dict[str, Any]) -> None:
+    """Labels and annotations claim nothing that the owner doesn't bear out."""
+    record = workflow_record(call_document(**metadata))
+    assert (record.resource.callers, record.call) == ((), None)
 
 
 @pytest.mark.parametrize("missing", [{}, {"spec": None, "status": None}, {"status": {"phase": "?"}}])
@@ -68,6 +142,19 @@ JOBS = {
         a_job(failure=JobFailure("DeadlineExceeded")),
     ),
     "being deleted": (job_document(deletionTimestamp="2026-03-01T12:00:00Z"), a_job(deleting=True)),
+    "a combination": (
+        job_document(labels={**labels_of(), "fairlead.dev/combination": "12", "fairlead.dev/retries": "2"}),
+        a_job(node=NodeId(JobId("build"), 12), retries=2),
+    ),
+    "of a group": (
+        job_document(
+            annotations={
+                "fairlead.dev/concurrency-group": "team/deploy",
+                "fairlead.dev/run-concurrency-group": "team/ci",
+            }
+        ),
+        a_job(group="team/deploy", run_group="team/ci"),
+    ),
 }
 
 
@@ -88,6 +175,8 @@ OWNED_BY_ANOTHER = [{"kind": "Workflow", "name": "ci", "uid": "another"}]
         {"labels": {name: value for name, value in labels_of().items() if name != "fairlead.dev/job"}},
         {"labels": {**labels_of(), "fairlead.dev/attempt": "first"}},
         {"labels": {**labels_of(), "fairlead.dev/run": ""}},
+        {"labels": {**labels_of(), "fairlead.dev/combination": "x"}},
+        {"labels": {name: value for name, value in labels_of().items() if name != "fairlead.dev/spec"}},
         {"ownerReferences": None},
         {"ownerReferences": OWNED_BY_ANOTHER},
     ],
@@ -102,13 +191,13 @@ def test_not_ours(metadata: dict[str, Any]) -> None:
 SCHEDULED = condition("PodScheduled")
 FULL = "0/1 nodes are available: 1 Insufficient cpu."
 TERMINATED = {"exitCode": 1, "startedAt": "2026-03-01T12:00:01Z", "finishedAt": "2026-03-01T12:00:11Z"}
-REPORT = "fairlead 1\ns 0 0 150\ns 1 150 200\no v version=1.2\nend 1\n"
+REPORT = "fairlead 2\ns 0 0 150\ns 1 150 200\no v version=1.2\nend 1\n"
 
 
 def a_pod(**fields: Any) -> PodRecord:  # noqa: ANN401  any of the Pod's own
     """Give what is kept of the Pod of `pod_document`."""
     made = Pod(**{"name": f"{name_of('build')}-abcde", **fields})
-    return PodRecord(UID, KEY, name_of("build"), NOW, made, 9)
+    return PodRecord(UID, KEY, name_of("build"), NOW, made, 9, of=attempt_at("build"))
 
 
 def running(*containers: dict[str, Any], **fields: Any) -> dict[str, Any]:  # noqa: ANN401  any of the status's own
@@ -182,6 +271,69 @@ PODS = {
     "turned away by the node": (
         pod_document({"phase": "Failed", "reason": "OutOfcpu", "conditions": [SCHEDULED]}),
         a_pod(taken=True, scheduled_at=at(5)),
+    ),
+    "with services": (
+        pod_document(
+            {
+                "initContainerStatuses": [
+                    container({"terminated": {"exitCode": 0, "reason": "Completed"}}, "prepare"),
+                    {
+                        **container({"running": {"startedAt": "2026-03-01T12:00:07Z"}}, "postgres"),
+                        "started": True,
+                        "restartCount": 2,
+                        "lastState": {"terminated": {**TERMINATED, "reason": "Error", "message": REPORT}},
+                    },
+                    {**container({"waiting": {"reason": "PodInitializing"}}, "redis"), "lastState": {}},
+                    container({}, "odd"),
+                ],
+            },
+            sidecars=("postgres", "redis"),
+        ),
+        a_pod(
+            services=(
+                ServiceState("prepare", ContainerTerminated(0, "Completed"), stays=False),
+                ServiceState(
+                    "postgres",
+                    ContainerRunning(at(7)),
+                    started=True,
+                    restarts=2,
+                    last=ContainerTerminated(1, "Error", REPORT, at(1), at(11)),
+                ),
+                ServiceState("redis", ContainerWaiting("PodInitializing")),
+                ServiceState("odd", stays=False),
+            )
+        ),
+    ),
+    "an init container has failed": (
+        pod_document(
+            {
+                "phase": "Failed",
+                "conditions": [SCHEDULED],
+                "initContainerStatuses": [container({"terminated": {"exitCode": 3}}, "prepare")],
+            }
+        ),
+        a_pod(services=(ServiceState("prepare", ContainerTerminated(3), stays=False),), scheduled_at=at(5)),
+    ),
+    "turned away after its init containers": (
+        pod_document(
+            {
+                "phase": "Failed",
+                "conditions": [SCHEDULED],
+                "initContainerStatuses": [
+                    container({"terminated": {"exitCode": 0}}, "prepare"),
+                    container({"terminated": {"exitCode": 137}}, "redis"),
+                ],
+            },
+            sidecars=["redis"],
+        ),
+        a_pod(
+            taken=True,
+            services=(
+                ServiceState("prepare", ContainerTerminated(0), stays=False),
+                ServiceState("redis", ContainerTerminated(137)),
+            ),
+            scheduled_at=at(5),
+        ),
     ),
 }
 

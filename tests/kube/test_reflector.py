@@ -27,7 +27,7 @@ class Stage:
         self.server = server
         self.told: list[str] = []
         self.troubles: list[str] = []
-        self.shelf: Shelf[JobRecord] = Shelf(lambda record: self.told.append(record.job.job))
+        self.shelf: Shelf[JobRecord] = Shelf(lambda record: self.told.append(record.job.node.job))
         self.reflector = Reflector(
             client,
             api=API,
@@ -54,7 +54,7 @@ class Stage:
     @property
     def jobs(self) -> list[str]:
         """Give what is known."""
-        return sorted(record.job.job for record in self.shelf.values())
+        return sorted(record.job.node.job for record in self.shelf.values())
 
 
 @asynccontextmanager

@@ -8,14 +8,13 @@ import pytest
 import structlog
 
 from fairlead.engine.errors import UnavailableError
-from fairlead.model.ids import JobId
-from fairlead.model.phase import WorkflowPhase
-from fairlead.model.status import WorkflowStatus
+from fairlead.model.phase import JobPhase, WorkflowPhase
+from fairlead.model.status import CombinationStatus, JobStatus, WorkflowStatus
 from fairlead.plan import DeleteJob
 from fairlead.telemetry.logs import configure_logs
 from fairlead.telemetry.metrics import Metrics
 from fairlead.telemetry.observer import TelemetryObserver
-from tests.builders import KEY, a_creation, a_run, at, failed, name_of, pending, running
+from tests.builders import KEY, a_creation, a_run, at, failed, name_of, node_of, pending, queued, running, succeeded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,11 +93,48 @@ def test_course(metrics: Metrics, capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_combinations(metrics: Metrics, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each combination of a matrix is told of by itself, and its job isn't; what a rerun kept is no news."""
+    configure_logs("json", "info")
+    observer = TelemetryObserver(metrics)
+
+    def matrix(*states: JobStatus) -> WorkflowStatus:
+        nodes = tuple(CombinationStatus(**{**dict(_fields(state)), "name": "test"}) for state in states)
+        job = JobStatus(phase=JobPhase.RUNNING, combinations=nodes)
+        kept = succeeded().model_copy(update={"kept_from": 1})
+        return a_run(run=2).with_job("build", kept).with_job("test", job).status()
+
+    observer.changed(
+        KEY, a_run(WorkflowPhase.SUCCEEDED).with_job("test", failed()).status(), matrix(running(), pending())
+    )
+    observer.changed(KEY, matrix(running(), pending()), matrix(failed("boom"), queued()))
+    assert lines(capsys) == [
+        said("job moved", run=2, job="test[0]", phase="Running", attempt=1),
+        said("workflow moved", run=2, phase="Running", message=None),
+        said(
+            "job moved",
+            run=2,
+            job="test[0]",
+            phase="Failed",
+            attempt=1,
+            reason="StepFailed",
+            message="boom",
+            exit_code=1,
+        ),
+        said("job moved", run=2, job="test[1]", phase="Queued", attempt=1),
+    ]
+
+
+def _fields(state: JobStatus) -> Iterator[tuple[str, object]]:
+    """Give what a combination has in common with a job."""
+    return ((name, value) for name, value in state if name in CombinationStatus.model_fields)
+
+
 def test_trouble(metrics: Metrics, capsys: pytest.CaptureFixture[str]) -> None:
     """What was foreseen is a warning; what nobody foresaw is an error with its traceback."""
     configure_logs("json", "info")
     observer = TelemetryObserver(metrics)
-    observer.refused(KEY, JobId("build"), "quota")
+    observer.refused(KEY, node_of("build", 2), "quota")
     observer.failed(KEY, UnavailableError("busy"), 0.12)
     try:
         raise ZeroDivisionError("nobody knows")  # noqa: TRY301  it is to have a traceback
@@ -108,7 +144,7 @@ def test_trouble(metrics: Metrics, capsys: pytest.CaptureFixture[str]) -> None:
     traceback = unforeseen.pop("exception")
     assert (foreseen, unforeseen) == (
         [
-            said("job refused by the cluster", "warning", job="build", message="quota"),
+            said("job refused by the cluster", "warning", job="build[2]", message="quota"),
             said("look failed", "warning", error="busy", retry_in=0.1),
         ],
         said("look failed unexpectedly", "error", error="nobody knows", retry_in=60),

@@ -110,18 +110,32 @@ restart the operator for nothing.
 
 {{/* All that the operator may do, cluster-wide or in each watched namespace. */}}
 {{- define "fairlead.rules" -}}
+# Workflows are run; those that are called are created, and cancelled by an annotation; what has outlived its
+# ttlAfterFinished is deleted.
 - apiGroups: [fairlead.dev]
   resources: [workflows]
-  verbs: [get, list, watch]
+  verbs: [create, delete, get, list, patch, watch]
+# What a run has come to is recorded.
 - apiGroups: [fairlead.dev]
   resources: [workflows/status]
   verbs: [patch]
+# A template is read when it is called.
+- apiGroups: [fairlead.dev]
+  resources: [workflowtemplates]
+  verbs: [get]
+# A Job is one attempt at a job of a workflow.
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [create, delete, get, list, watch]
+# A Pod tells how its job goes,
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
+# and the end of its log has the outputs that are too large for its status.
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+# What happens to a workflow is told where kubectl describe shows it.
 - apiGroups: [""]
   resources: [events]
   verbs: [create]

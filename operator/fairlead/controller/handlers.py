@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import kopf
 
 from fairlead.kube.reduce import version_of, workflow_record
-from fairlead.model.crd import GROUP, PLURAL, VERSION
+from fairlead.model.crd import GROUP, KIND, PLURAL, TEMPLATE_KIND, TEMPLATE_PLURAL, VERSION
 from fairlead.model.problem import InvalidWorkflowError
 from fairlead.syntax import parse_spec
+from fairlead.syntax.template import parse_template_spec
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -104,10 +105,14 @@ def build_registry(
         take_workflow(store, event["type"], event["object"])
 
     if admission is not None:
-
+        # The chart's webhook has one path, which is the id of both.
         @kopf.on.validate(GROUP, VERSION, PLURAL, id="validate", registry=registry)
         def validate(spec: kopf.Spec, old: kopf.BodyEssence | None = None, **_: object) -> None:
-            review(dict(spec), dict(old.get("spec") or {}) if old else None)
+            review(KIND, dict(spec), _spec_of(old))
+
+        @kopf.on.validate(GROUP, VERSION, TEMPLATE_PLURAL, id="validate", registry=registry)
+        def validate_template(spec: kopf.Spec, old: kopf.BodyEssence | None = None, **_: object) -> None:
+            review(TEMPLATE_KIND, dict(spec), _spec_of(old))
 
     return registry
 
@@ -143,11 +148,18 @@ def take_workflow(store: Store, kind: str | None, document: Any) -> None:  # noq
         store.workflows.put(key, workflow_record(document))
 
 
-def review(spec: dict[str, Any], old_spec: dict[str, Any] | None) -> None:
+def review(kind: str, spec: dict[str, Any], old_spec: dict[str, Any] | None) -> None:
     """Refuse a wrong spec with all its problems; one that stays as it was may stay."""
     if old_spec is not None and spec == old_spec:
         return
     try:
-        parse_spec(spec)
+        if kind == TEMPLATE_KIND:
+            parse_template_spec(spec)
+        else:
+            parse_spec(spec)
     except InvalidWorkflowError as error:
-        raise kopf.AdmissionError(f"this Workflow can't run:\n{error}", code=UNPROCESSABLE) from error
+        raise kopf.AdmissionError(f"this {kind} can't run:\n{error}", code=UNPROCESSABLE) from error
+
+
+def _spec_of(old: kopf.BodyEssence | None) -> dict[str, Any] | None:
+    return dict(old.get("spec") or {}) if old else None

@@ -9,27 +9,40 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
+from fairlead.engine.desk import Desk
 from fairlead.engine.errors import ConflictError, EngineError, GoneError, RefusedError, UnavailableError
 from fairlead.engine.queue import KeyedQueue
 from fairlead.engine.store import Store
 from fairlead.model.problem import InvalidWorkflowError
-from fairlead.plan import CreateJob, DeleteJob, Observed, Policy, Refusal, plan
+from fairlead.plan import (
+    CallWorkflow,
+    CancelWorkflow,
+    CreateJob,
+    DeleteJob,
+    DeleteWorkflow,
+    Observed,
+    Policy,
+    ReadOutputs,
+    Refusal,
+    plan,
+)
+from fairlead.plan.admission import Limits, claims_of, remains_of, working
 from fairlead.plan.announcements import announce
 from fairlead.syntax import parse_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from fairlead.engine.ports import Cluster, Observer
     from fairlead.engine.store import WorkflowRecord
-    from fairlead.model.ids import JobId, Uid, WorkflowKey
-    from fairlead.model.status import WorkflowStatus
+    from fairlead.model.ids import NodeId, Uid, WorkflowKey
+    from fairlead.model.status import NodeStatus, WorkflowStatus
     from fairlead.model.workflow import Workflow
-    from fairlead.plan import Decision
+    from fairlead.plan import Action, Creation, Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +67,30 @@ class Engine:
         clock: Callable[[], datetime],
         observer: Observer,
         policy: Policy | None = None,
+        limits: Limits | None = None,
         pace: Pace | None = None,
     ) -> None:
         self.queue: KeyedQueue[WorkflowKey] = KeyedQueue()
         self.store = Store(self.queue.add)
+        self._desk = Desk(limits or Limits())
         self._clock = clock
         self._observer = observer
         self._policy = policy or Policy()
         self._pace = pace or Pace()
         self._creations = asyncio.Semaphore(self._pace.creations)
         self._parsed: dict[WorkflowKey, tuple[Uid, int, Workflow | InvalidWorkflowError]] = {}
-        self._refusals: dict[WorkflowKey, dict[JobId, Refusal]] = {}
+        self._gone: dict[WorkflowKey, tuple[Uid]] = {}
+        self._refusals: dict[WorkflowKey, dict[NodeId, Refusal]] = {}
         self._written_at: dict[WorkflowKey, float] = {}
         self._unwritten_since: dict[WorkflowKey, float] = {}
 
     async def run(self, cluster: Cluster) -> None:
-        """Work until cancelled. Never ends by itself; an error that isn't foreseen ends it, and is raised."""
+        """Work until cancelled. Never ends by itself; an error that isn't foreseen ends it, and is raised.
+
+        The store has to know everything that exists by then: what is admitted rests on it.
+        """
+        for record in self.store.workflows.values():
+            self._file(record)
         async with asyncio.TaskGroup() as workers:
             for _ in range(self._pace.workers):
                 workers.create_task(self._work(cluster))
@@ -104,33 +125,83 @@ class Engine:
         if trouble is not None or self._refusals.get(key, {}) != refused:
             # What couldn't be made must not be recorded as made, nor what was made as refused.
             decision = self._plan(record)
-            if any(create.job not in self._refusals.get(key, {}) for create in _creations(decision)):
+            if any(create.node not in self._refusals.get(key, {}) for create in _creations(decision)):
                 # Something ended meanwhile, and what follows from it is yet to be asked for.
                 self.queue.add(key)
                 if trouble is not None:
                     raise trouble
                 return
         await self._record(cluster, record, decision)
-        for action in decision.actions:
-            match action:
-                case CreateJob():
-                    pass
-                case DeleteJob():
-                    await cluster.delete_job(record, action)
-                    self._observer.deleted(key, action)
-                case _:
-                    assert_never(action)
+        await self._act(cluster, record, decision)
         if decision.look_again is not None:
             self.queue.add_after(key, (decision.look_again - self._clock()).total_seconds())
         if trouble is not None:
             raise trouble
 
+    async def _act(self, cluster: Cluster, record: WorkflowRecord, decision: Decision) -> None:
+        """Carry out what follows the status: all of it, whatever becomes of one. Raises the first error."""
+        trouble: EngineError | None = None
+        for action in decision.actions:
+            try:
+                await self._act_once(cluster, record, action)
+            except EngineError as error:
+                trouble = trouble or error
+        if trouble is not None:
+            raise trouble
+
+    async def _act_once(self, cluster: Cluster, record: WorkflowRecord, action: Action) -> None:
+        match action:
+            case CreateJob() | CallWorkflow():
+                pass
+            case DeleteJob():
+                await cluster.delete_job(record, action)
+                self._observer.deleted(record.resource.key, action)
+            case CancelWorkflow():
+                await cluster.cancel_workflow(record, action)
+            case ReadOutputs():
+                await cluster.read_outputs(record, action)
+            case DeleteWorkflow():
+                await cluster.delete_workflow(record)
+            case _:
+                assert_never(action)
+
+    def _file(self, record: WorkflowRecord) -> None:
+        """Tell the desk what is recorded of a workflow and what of it works; have those look again whom it concerns."""
+        resource = record.resource
+        key = resource.key
+        jobs = self.store.jobs_of(key.namespace, resource.uid)
+        claims = claims_of(resource, jobs, self.store.calls_of(key.namespace, resource.uid))
+        busy = working(jobs) if self._desk.limits.on_jobs else ()
+        self._wake(self._desk.update(key, claims, version=record.version, working=busy), key)
+
+    def _reserve(self, record: WorkflowRecord, decision: Decision) -> None:
+        """Have an admission count that is about to be written."""
+        key = record.resource.key
+        claims = claims_of(replace(record.resource, status=decision.status), ())
+        self._wake(self._desk.reserve(key, claims, version=record.version), key)
+
+    def _wake(self, keys: Iterable[WorkflowKey], but: WorkflowKey) -> None:
+        for key in keys:
+            if key != but:
+                self.queue.add(key)
+
     def _plan(self, record: WorkflowRecord) -> Decision:
+        self._file(record)
         resource = record.resource
         workflow = self._parse(record)
         refusals = self._refusals.get(resource.key, {})
-        observed = Observed(self.store.jobs_of(resource.key.namespace, resource.uid), refusals)
-        return plan(workflow, resource, observed, self._clock(), self._policy)
+        observed = Observed(
+            jobs=self.store.jobs_of(resource.key.namespace, resource.uid),
+            calls=self.store.calls_of(resource.key.namespace, resource.uid),
+            refusals=refusals,
+            neighbours=self._desk.neighbours(resource.key),
+        )
+        decision = plan(workflow, resource, observed, self._clock(), self._policy)
+        # Nothing is awaited from the filing to here, so nobody else can have been let in meanwhile.
+        if decision.record_first:
+            self._reserve(record, decision)
+        self._wake(self._desk.demand(resource.key, decision.demand), resource.key)
+        return decision
 
     def _parse(self, record: WorkflowRecord) -> Workflow | InvalidWorkflowError:
         resource = record.resource
@@ -146,31 +217,49 @@ class Engine:
         return parsed
 
     async def _create(
-        self, cluster: Cluster, record: WorkflowRecord, creations: Sequence[CreateJob]
+        self, cluster: Cluster, record: WorkflowRecord, creations: Sequence[Creation]
     ) -> EngineError | None:
-        """Make Kubernetes Jobs, several at a time; give the first error, when the rest is done."""
+        """Make Kubernetes Jobs and called Workflows, several at a time; give the first error, when the rest is done."""
         key = record.resource.key
         refusals = self._refusals.setdefault(key, {}) if creations else {}
 
-        async def one(create: CreateJob) -> EngineError | None:
+        async def one(create: Creation) -> EngineError | None:
             async with self._creations:
                 try:
-                    await cluster.create_job(record, create)
+                    match create:
+                        case CreateJob():
+                            await cluster.create_job(record, create)
+                        case CallWorkflow():
+                            await cluster.call_workflow(record, create)
                 except RefusedError as error:
-                    refusals[create.job] = Refusal(error.message, final=error.final)
-                    self._observer.refused(key, create.job, error.message)
+                    refusals[create.node] = self._refusal(error, refusals.get(create.node))
+                    self._observer.refused(key, create.node, error.message)
                     return error
                 except ConflictError as error:
                     return error
                 except UnavailableError as error:
-                    refusals[create.job] = Refusal(str(error))
+                    refusals[create.node] = Refusal(str(error))
                     return error
-            refusals.pop(create.job, None)
+            refusals.pop(create.node, None)
             self._observer.created(key, create)
             return None
 
-        errors = [error for error in await asyncio.gather(*map(one, creations)) if error is not None]
+        names = [create.name for create in creations if isinstance(create, CreateJob)]
+        self._wake(self._desk.starting(key, names), key)
+        try:
+            errors = [error for error in await asyncio.gather(*map(one, creations)) if error is not None]
+        finally:
+            self._file(record)
+            self._wake(self._desk.started(key, names), key)
         return errors[0] if errors else None
+
+    def _refusal(self, error: RefusedError, before: Refusal | None) -> Refusal:
+        """Remember a refusal, and with one that has to go away by itself since when."""
+        until = None
+        if error.impatient:
+            until = before.until if before is not None and before.until is not None else None
+            until = until or self._clock() + self._policy.grace
+        return Refusal(error.message, final=error.final, until=until)
 
     async def _record(self, cluster: Cluster, record: WorkflowRecord, decision: Decision) -> None:
         """Write the status where it has changed and its time has come; else make sure that it will."""
@@ -185,9 +274,10 @@ class Engine:
         due = self._written_at.get(key, float("-inf")) + self._pace.spacing
         if not _urgent(before, after):
             due = max(due, since + self._pace.patience)
-        if now < due:
+        if now < due and not decision.record_first:
             self.queue.add_after(key, due - now)
             return
+        # A conflict gives nothing back that was reserved: an earlier try, of which no answer came, may be its cause.
         await cluster.write_status(record, after)
         self._written_at[key] = asyncio.get_running_loop().time()
         self._unwritten_since.pop(key, None)
@@ -199,12 +289,21 @@ class Engine:
 
     def _forget(self, key: WorkflowKey) -> None:
         self.queue.forget(key)
+        uid, *_ = self._parsed.get(key) or self._gone.get(key) or (None,)
+        if uid is not None:
+            # What it started may work on until the garbage collector has ended it, and is heard of until then.
+            jobs = self.store.jobs_of(key.namespace, uid)
+            self._wake(self._desk.forget(key, remains_of(key, uid, jobs), working(jobs)), key)
+            if jobs:
+                self._gone[key] = (uid,)
+            else:
+                self._gone.pop(key, None)
         for memory in (self._parsed, self._refusals, self._written_at, self._unwritten_since):
             memory.pop(key, None)
 
 
-def _creations(decision: Decision) -> list[CreateJob]:
-    return [action for action in decision.actions if isinstance(action, CreateJob)]
+def _creations(decision: Decision) -> list[Creation]:
+    return [action for action in decision.actions if isinstance(action, CreateJob | CallWorkflow)]
 
 
 def _urgent(before: WorkflowStatus, after: WorkflowStatus) -> bool:
@@ -216,8 +315,14 @@ def _urgent(before: WorkflowStatus, after: WorkflowStatus) -> bool:
     ):
         return True
     return any(
-        (state.phase.ended and not before.jobs[job_id].phase.ended)
-        or (state.attempt or 0) > max(1, before.jobs[job_id].attempt or 0)
+        _node_urgent(before.jobs[job_id], state)
+        or any(_node_urgent(*each) for each in zip(before.jobs[job_id].combinations, state.combinations, strict=False))
         for job_id, state in after.jobs.items()
         if job_id in before.jobs
     )
+
+
+def _node_urgent(before: NodeStatus, after: NodeStatus) -> bool:
+    if before is after:
+        return False
+    return (after.phase.ended and not before.phase.ended) or (after.attempt or 0) > max(1, before.attempt or 0)

@@ -1,7 +1,7 @@
 """What can go wrong when a plan is carried out, each with what to do about it.
 
 EngineError
-├── RefusedError       the cluster says no to a Kubernetes Job: show it; try again unless `final`
+├── RefusedError       the cluster says no: show it; try again unless `final`, and not for ever where `impatient`
 ├── ConflictError      the resource has changed meanwhile: look again
 ├── GoneError          the resource is no more: forget it
 └── UnavailableError   the cluster can't be reached or is too busy: try again, after `retry_after` if it says so
@@ -15,12 +15,16 @@ class EngineError(Exception):
 
 
 class RefusedError(EngineError):
-    """The cluster doesn't make what it is asked for; `final` where the same request will never do."""
+    """The cluster doesn't do what it is asked for; `final` where the same request will never do.
 
-    def __init__(self, message: str, *, final: bool) -> None:
+    `impatient`: what is missing may come within the grace that an image has, and counts as an error after it.
+    """
+
+    def __init__(self, message: str, *, final: bool, impatient: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.final = final
+        self.impatient = impatient
 
 
 class ConflictError(EngineError):

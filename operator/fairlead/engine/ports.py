@@ -6,24 +6,39 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from fairlead.engine.store import WorkflowRecord
-    from fairlead.model.ids import JobId, WorkflowKey
+    from fairlead.model.ids import NodeId, WorkflowKey
     from fairlead.model.status import WorkflowStatus
-    from fairlead.plan import CreateJob, DeleteJob
+    from fairlead.plan import CallWorkflow, CancelWorkflow, CreateJob, Creation, DeleteJob, ReadOutputs
     from fairlead.plan.announcements import Announcement
 
 
 class Cluster(Protocol):
     """Where plans are carried out: a Kubernetes cluster, or this machine.
 
-    Each method may raise UnavailableError. What it changed is in the store when it returns, so that the next plan
-    sees it.
+    Each method may raise UnavailableError, and RefusedError where the cluster says no. What it changed is in the store
+    when it returns, so that the next plan sees it.
     """
 
     async def create_job(self, record: WorkflowRecord, create: CreateJob) -> None:
-        """Make a Kubernetes Job; do nothing where it exists. Raises RefusedError."""
+        """Make a Kubernetes Job; do nothing where it exists.
+
+        Raises ConflictError where the one that it is to replace is there after all.
+        """
+
+    async def call_workflow(self, record: WorkflowRecord, call: CallWorkflow) -> None:
+        """Make a Workflow out of a WorkflowTemplate; do nothing where it exists. Raises as `create_job` does."""
 
     async def delete_job(self, record: WorkflowRecord, delete: DeleteJob) -> None:
         """End a Kubernetes Job and its Pods; do nothing where it is gone."""
+
+    async def cancel_workflow(self, record: WorkflowRecord, cancel: CancelWorkflow) -> None:
+        """Ask for the end of a called Workflow's run; do nothing where that was done, or where it is gone."""
+
+    async def delete_workflow(self, record: WorkflowRecord) -> None:
+        """Delete the Workflow of exactly the recorded version, with all that it owns. Raises ConflictError."""
+
+    async def read_outputs(self, record: WorkflowRecord, read: ReadOutputs) -> None:
+        """Read the outputs at the end of a job's log into its Pod's report, or say there why they are lost."""
 
     async def write_status(self, record: WorkflowRecord, status: WorkflowStatus) -> None:
         """Replace the status of exactly the recorded version. Raises ConflictError and GoneError."""
@@ -38,14 +53,14 @@ class Observer(Protocol):
     def changed(self, key: WorkflowKey, before: WorkflowStatus, after: WorkflowStatus) -> None:
         """Hear that a status was recorded."""
 
-    def created(self, key: WorkflowKey, create: CreateJob) -> None:
-        """Hear that a Kubernetes Job was made."""
+    def created(self, key: WorkflowKey, create: Creation) -> None:
+        """Hear that a Kubernetes Job was made, or a Workflow called."""
 
     def deleted(self, key: WorkflowKey, delete: DeleteJob) -> None:
         """Hear that a Kubernetes Job was ended."""
 
-    def refused(self, key: WorkflowKey, job: JobId, message: str) -> None:
-        """Hear that the cluster said no to a Kubernetes Job."""
+    def refused(self, key: WorkflowKey, node: NodeId, message: str) -> None:
+        """Hear that the cluster said no to what a node needs."""
 
     def failed(self, key: WorkflowKey, error: Exception, retry_in: float) -> None:
         """Hear that a look at a workflow failed, and when it is repeated."""

@@ -11,12 +11,16 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from fairlead.plan import ContainerTerminated
+from fairlead.plan.admission import works
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from fairlead.model.ids import Uid, WorkflowKey
-    from fairlead.plan import KubernetesJob, Pod, Resource
+    from fairlead.model.report import LoggedOutputs, Report
+    from fairlead.plan import CalledWorkflow, KubernetesJob, Pod, Resource
 
 
 class Versioned(Protocol):
@@ -28,13 +32,23 @@ class Versioned(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """That a Workflow was called: by whom, and how it looks from there."""
+
+    owner: Uid
+    caller: WorkflowKey
+    workflow: CalledWorkflow
+
+
+@dataclass(frozen=True, slots=True)
 class WorkflowRecord:
-    """A Workflow resource: what the planner reads, and the raw spec and status."""
+    """A Workflow resource: what the planner reads, and the raw spec and status; `call` where another one called it."""
 
     resource: Resource
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
     version: int
+    call: Call | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +63,7 @@ class JobRecord:
 
 @dataclass(frozen=True, slots=True)
 class PodRecord:
-    """A Pod of a Kubernetes Job of ours."""
+    """A Pod of a Kubernetes Job of ours; `of`: that Job as far as the Pod itself tells, which may outlive it."""
 
     owner: Uid
     workflow: WorkflowKey
@@ -57,6 +71,7 @@ class PodRecord:
     created_at: datetime
     pod: Pod
     version: int
+    of: KubernetesJob | None = None
 
 
 ItemKey = tuple[str, str]
@@ -69,6 +84,9 @@ V = TypeVar("V", bound=Versioned)
 
 _REMEMBERED = 10_000
 """Deletions kept in mind, so that the answer to an earlier write doesn't bring the thing back."""
+
+_MOST_READ = 64 * 2**20
+"""Bytes of outputs kept that were read from logs; those that are forgotten can be read again."""
 
 
 class Shelf(Generic[V]):
@@ -131,8 +149,12 @@ class Store:
         # A label claims the owner, and whoever writes labels in one namespace has no say in another.
         self._by_owner: dict[Owner, dict[str, JobRecord]] = {}
         self._pods_by_owner: dict[Owner, dict[str, PodRecord]] = {}
+        self._calls_by_owner: dict[Owner, dict[str, WorkflowRecord]] = {}
+        self._callers: dict[ItemKey, Owner] = {}
+        self._read: OrderedDict[ItemKey, tuple[LoggedOutputs, Report]] = OrderedDict()
+        self._bytes_read = 0
         self._notify = changed
-        self.workflows: Shelf[WorkflowRecord] = Shelf(lambda item: changed(item.resource.key))
+        self.workflows: Shelf[WorkflowRecord] = Shelf(self._workflow_changed)
         self.jobs: Shelf[JobRecord] = Shelf(self._job_changed)
         self.pods: Shelf[PodRecord] = Shelf(self._pod_changed)
 
@@ -146,21 +168,107 @@ class Store:
         for pod in self._pods_by_owner.get(owner, {}).values():
             pods.setdefault(pod.job_name, []).append(pod)
         return tuple(
-            replace(record.job, pods=_in_order(pods.get(name, [])))
+            replace(record.job, pods=tuple(map(self._with_outputs, _in_order(pods.get(name, [])))))
             for name, record in self._by_owner.get(owner, {}).items()
         )
+
+    def remnants_of(self, namespace: str, uid: Uid) -> tuple[KubernetesJob, ...]:
+        """Give the Kubernetes Jobs of a workflow that were deleted, of which there still are Pods."""
+        owner, pods = (namespace, uid), dict[str, list[PodRecord]]()
+        jobs = self._by_owner.get(owner, {})
+        for pod in self._pods_by_owner.get(owner, {}).values():
+            if pod.job_name not in jobs:
+                pods.setdefault(pod.job_name, []).append(pod)
+        return tuple(
+            replace(records[0].of, deleting=True, pods=tuple(record.pod for record in _in_order(records)))
+            for records in pods.values()
+            if records[0].of is not None
+        )
+
+    def calls_of(self, namespace: str, uid: Uid) -> tuple[CalledWorkflow, ...]:
+        """Give the Workflows that a workflow has called."""
+        return tuple(
+            replace(record.call.workflow, works=self._works(namespace, record.resource.uid))
+            for record in self._calls_by_owner.get((namespace, uid), {}).values()
+            if record.call is not None
+        )
+
+    def _works(self, namespace: str, uid: Uid) -> bool:
+        """Whether Kubernetes Jobs of a workflow, or of what it called, still work."""
+        seen, left = {uid}, [uid]
+        while left:
+            at = left.pop()
+            if any(map(works, (*self.jobs_of(namespace, at), *self.remnants_of(namespace, at)))):
+                return True
+            # Whoever forges owners can make a circle of them.
+            called = {record.resource.uid for record in self._calls_by_owner.get((namespace, at), {}).values()} - seen
+            seen |= called
+            left += called
+        return False
+
+    def keep_report(self, record: PodRecord, logged: LoggedOutputs, report: Report) -> None:
+        """Keep a report that was completed from the Pod's log, in place of the one that tells of these outputs.
+
+        It stays beside the Pod, whose further versions tell of the log again.
+        """
+        key = (record.workflow.namespace, record.pod.name)
+        self._forget_report(key)
+        self._read[key] = (logged, report)
+        self._bytes_read += logged.size
+        while self._bytes_read > _MOST_READ and len(self._read) > 1:
+            self._forget_report(next(iter(self._read)))
+        self._notify(record.workflow)
+
+    def _with_outputs(self, record: PodRecord) -> Pod:
+        pod, read = record.pod, self._read.get((record.workflow.namespace, record.pod.name))
+        container = pod.container
+        if read is None or not isinstance(container, ContainerTerminated) or container.report is None:
+            return pod
+        logged, report = read
+        return replace(pod, container=replace(container, report=report)) if container.report.log == logged else pod
+
+    def _forget_report(self, key: ItemKey) -> None:
+        if (read := self._read.pop(key, None)) is not None:
+            self._bytes_read -= read[0].size
+
+    def _workflow_changed(self, record: WorkflowRecord) -> None:
+        namespace, name = key = (record.resource.key.namespace, record.resource.key.name)
+        current = self.workflows.get(key)
+        call = current.call if current is not None else None
+        before = self._callers.pop(key, None)
+        if before is not None and (call is None or before != (namespace, call.owner)):
+            _index(self._calls_by_owner, before, name, None)
+        if call is not None:
+            self._callers[key] = (namespace, call.owner)
+            _index(self._calls_by_owner, (namespace, call.owner), name, current)
+        self._notify(record.resource.key)
+        if record.call is not None:
+            self._notify(record.call.caller)
+
+    def _tell(self, key: WorkflowKey) -> None:
+        """Have a workflow looked at again, and where it is over those for whom it was called: they wait, too."""
+        told: set[WorkflowKey] = set()
+        at: WorkflowKey | None = key
+        while at is not None and at not in told:
+            told.add(at)
+            self._notify(at)
+            record = self.workflow(at)
+            over = record is not None and record.resource.status.ended
+            at = record.call.caller if record is not None and record.call is not None and over else None
 
     def _job_changed(self, record: JobRecord) -> None:
         name = record.job.name
         current = self.jobs.get((record.workflow.namespace, name))
         _index(self._by_owner, (record.workflow.namespace, record.owner), name, current)
-        self._notify(record.workflow)
+        self._tell(record.workflow)
 
     def _pod_changed(self, record: PodRecord) -> None:
         name = record.pod.name
         current = self.pods.get((record.workflow.namespace, name))
+        if current is None:
+            self._forget_report((record.workflow.namespace, name))
         _index(self._pods_by_owner, (record.workflow.namespace, record.owner), name, current)
-        self._notify(record.workflow)
+        self._tell(record.workflow)
 
 
 T = TypeVar("T")
@@ -175,5 +283,5 @@ def _index(index: dict[Owner, dict[str, T]], owner: Owner, name: str, current: T
             del index[owner]
 
 
-def _in_order(pods: list[PodRecord]) -> tuple[Pod, ...]:
-    return tuple(record.pod for record in sorted(pods, key=lambda record: (record.created_at, record.version)))
+def _in_order(pods: list[PodRecord]) -> list[PodRecord]:
+    return sorted(pods, key=lambda record: (record.created_at, record.version))

@@ -11,7 +11,7 @@ import orjson
 from fairlead.kube.errors import ApiError, ExpiredError, UnreachableError, error_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from fairlead.kube.connection import Connection
 
@@ -55,16 +55,33 @@ class Client:
         self, verb: str, path: str, resource: str, body: bytes | None = None, content_type: str = JSON
     ) -> dict[str, Any]:
         """Send one request and read its JSON. Raises ApiError and UnreachableError."""
+        headers = {"Content-Type": content_type} if body is not None else {}
+        return self._read(await self._send(verb, path, resource, headers, body))
+
+    async def text(self, path: str, resource: str, most: int) -> str:
+        """Read what is text and not JSON, as a log: its end, `most` bytes of it. Raises as `request` does."""
+        content = await self._send("GET", path, resource, {"Accept": "*/*"}, most=most)
+        return content.decode(errors="replace")
+
+    async def _send(
+        self,
+        verb: str,
+        path: str,
+        resource: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        most: int | None = None,
+    ) -> bytes:
         start, status = time.perf_counter(), 0
-        headers = {
-            **self._connection.headers(),
-            **({"Content-Type": content_type} if body is not None else {}),
-        }
+        headers = {**self._connection.headers(), **headers}
         try:
             async with self._session.request(
                 verb, self._connection.server + path, data=body, headers=headers
             ) as response:
-                content = await response.read()
+                if most is None or not response.ok:
+                    content = await response.read()
+                else:
+                    content = await _end(response, most)
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UnreachableError(f"{self._connection.server}: {str(error) or type(error).__name__}") from error
@@ -72,7 +89,7 @@ class Client:
             self._asked(verb, resource, status, time.perf_counter() - start)
         if status >= 400:  # noqa: PLR2004  HTTP's errors
             raise _error(status, content, response.headers.get("Retry-After"))
-        return self._read(content)
+        return content
 
     async def list(self, path: str, resource: str, selector: str = "") -> tuple[list[dict[str, Any]], str]:
         """Read a whole collection, in chunks; give it with its version, from which a watch goes on."""
@@ -126,6 +143,16 @@ class Client:
 def in_namespace(namespace: str | None) -> str:
     """Give the part of a path that narrows a collection to a namespace; nothing for all of them."""
     return f"/namespaces/{namespace}" if namespace is not None else ""
+
+
+async def _end(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """Read a body of any size, and keep the end of it."""
+    kept = bytearray()
+    async for chunk in response.content.iter_any():
+        kept += chunk
+        if len(kept) > 2 * most:
+            del kept[:-most]
+    return bytes(kept[-most:])
 
 
 def _and_selector(selector: str) -> str:

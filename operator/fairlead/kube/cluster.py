@@ -1,8 +1,10 @@
-"""The engine's hands: Kubernetes Jobs, status patches and Events, each one request."""
+"""The engine's hands: Kubernetes Jobs, called Workflows, logs, status patches and Events, each one request or two."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import re
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +20,17 @@ from fairlead.kube.errors import (
     NotFoundError,
     UnreachableError,
 )
+from fairlead.kube.outputs import complete, log_path, most_bytes, without_outputs
 from fairlead.kube.patch import merge_patch
-from fairlead.kube.reduce import job_record, workflow_record
-from fairlead.model.crd import API_VERSION, GROUP, KIND, PLURAL, VERSION
+from fairlead.kube.reduce import job_record, version_of, workflow_record
+from fairlead.model.crd import API_VERSION, GROUP, KIND, PLURAL, TEMPLATE_KIND, TEMPLATE_PLURAL, VERSION
+from fairlead.model.problem import InvalidWorkflowError, quote
 from fairlead.model.status import format_time
-from fairlead.render.job import job_manifest
+from fairlead.plan import ContainerTerminated
+from fairlead.plan.runs import CANCEL
+from fairlead.render.call import call_manifest
+from fairlead.render.job import NoAgentError, job_manifest
+from fairlead.syntax.template import instantiate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,41 +38,67 @@ if TYPE_CHECKING:
 
     from fairlead.engine.store import Store, WorkflowRecord
     from fairlead.kube.client import Client
+    from fairlead.model.ids import WorkflowKey
     from fairlead.model.status import WorkflowStatus
-    from fairlead.plan import CreateJob, DeleteJob
+    from fairlead.plan import CallWorkflow, CancelWorkflow, CreateJob, DeleteJob, ReadOutputs
     from fairlead.plan.announcements import Announcement
+    from fairlead.plan.observed import Container
 
 COMPONENT = "fairlead"
 _MOST_EVENT_TEXT = 1000
+_MOST_PROBLEMS = 3
 _PERMANENT = frozenset({"Invalid", "BadRequest", "MethodNotAllowed"})
+_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
+_LOG_PATIENCE = timedelta(seconds=10)
 
 
 class KubernetesCluster:
     """Implements `engine.ports.Cluster`. Every answer goes into the store, so that the next plan sees it."""
 
-    def __init__(self, client: Client, store: Store, clock: Callable[[], datetime], *, keep_seconds: int) -> None:
+    def __init__(
+        self,
+        client: Client,
+        store: Store,
+        clock: Callable[[], datetime],
+        *,
+        keep_seconds: int,
+        agent_image: str | None = None,
+    ) -> None:
         self._client = client
         self._store = store
         self._clock = clock
         self._keep_seconds = keep_seconds
+        self._agent_image = agent_image
 
     async def create_job(self, record: WorkflowRecord, create: CreateJob) -> None:
         """POST the Job; where its deterministic name is taken, it is ours from before, and is read instead."""
-        manifest = job_manifest(create, record.resource, keep_seconds=self._keep_seconds)
-        path = f"/apis/batch/v1/namespaces/{record.resource.key.namespace}/jobs"
         try:
-            with _translated():
-                if create.instead_of is not None:
-                    await self._make_sure_it_is_gone(path, create.instead_of, record)
-                try:
-                    document = await self._client.request("POST", path, "jobs", orjson.dumps(manifest))
-                except AlreadyExistsError:
-                    document = await self._client.request("GET", f"{path}/{create.name}", "jobs")
-        except ApiError as error:
-            raise engine.RefusedError(error.message, final=error.reason in _PERMANENT) from error
+            manifest = job_manifest(
+                create, record.resource, keep_seconds=self._keep_seconds, agent_image=self._agent_image
+            )
+        except NoAgentError as error:
+            raise engine.RefusedError(str(error), final=True) from error
+        path = f"/apis/batch/v1/namespaces/{record.resource.key.namespace}/jobs"
+        with _translated():
+            if create.instead_of is not None:
+                await self._make_sure_it_is_gone(path, "jobs", create.instead_of, record)
+            document = await self._make(path, "jobs", create.name, manifest)
         if not self._keep(document, record):
             said = f"there is a Job {create.name} that isn't this Workflow's"
             raise engine.RefusedError(said, final=False)
+
+    async def call_workflow(self, record: WorkflowRecord, call: CallWorkflow) -> None:
+        """GET the template and POST a Workflow made of it; where there is one of that name, as `create_job`."""
+        path = _path(record.resource.key)
+        with _translated():
+            if call.instead_of is not None:
+                await self._make_sure_it_is_gone(path, PLURAL, call.instead_of, record)
+            spec = await self._instantiated(record.resource.key, call)
+            manifest = call_manifest(call, record.resource, spec, keep_seconds=self._keep_seconds)
+            document = await self._make(path, PLURAL, call.name, manifest)
+        if not self._keep_call(document, record):
+            said = "is being deleted" if "deletionTimestamp" in document["metadata"] else "isn't this Workflow's"
+            raise engine.RefusedError(f"there is a Workflow {call.name} that {said}", final=False)
 
     async def delete_job(self, record: WorkflowRecord, delete: DeleteJob) -> None:
         """DELETE the Job; the garbage collector ends its Pods, with their grace."""
@@ -82,10 +116,69 @@ class KubernetesCluster:
             known = self._store.jobs.get(key)
             self._store.jobs.drop(key, known.version if known else 0)
 
+    async def cancel_workflow(self, record: WorkflowRecord, cancel: CancelWorkflow) -> None:
+        """PATCH the annotation that asks for the run's end; the called Workflow's own plan does the rest."""
+        key = (record.resource.key.namespace, cancel.name)
+        known = self._store.workflows.get(key)
+        if known is None or known.call is None or known.call.owner != record.resource.uid:
+            return
+        if known.resource.annotations.get(CANCEL) == str(cancel.run):
+            return
+        patch = {"metadata": {"uid": known.resource.uid, "annotations": {CANCEL: str(cancel.run)}}}
+        path = f"{_path(record.resource.key)}/{cancel.name}"
+        with _translated():
+            try:
+                document = await self._client.request("PATCH", path, PLURAL, orjson.dumps(patch), MERGE_PATCH)
+            except (NotFoundError, ConflictError):
+                # It is gone; who has its name now isn't asked to end.
+                self._store.workflows.drop(key, known.version)
+                return
+        self._keep_call(document, record)
+
+    async def delete_workflow(self, record: WorkflowRecord) -> None:
+        """DELETE the Workflow, unless somebody has written to it; the garbage collector takes what it owns."""
+        key = record.resource.key
+        condition = {"uid": record.resource.uid, "resourceVersion": str(record.version)}
+        body = orjson.dumps({"preconditions": condition, "propagationPolicy": "Background"})
+        version = record.version
+        with _translated():
+            try:
+                document = await self._client.request("DELETE", f"{_path(key)}/{key.name}", PLURAL, body)
+                version = max(version, version_of(document)) if document.get("kind") == KIND else version
+            except NotFoundError:
+                pass
+            except ConflictError as error:
+                raise engine.ConflictError(error.message) from error
+        self._store.workflows.drop((key.namespace, key.name), version)
+
+    async def read_outputs(self, record: WorkflowRecord, read: ReadOutputs) -> None:
+        """GET the end of the log. What can't be read now is tried again; what is gone or broken is lost."""
+        item = self._store.pods.get((record.resource.key.namespace, read.pod))
+        container = item.pod.container if item is not None and item.owner == record.resource.uid else None
+        report = container.report if isinstance(container, ContainerTerminated) else None
+        if item is None or report is None or report.log is None:
+            return
+        with _translated():
+            try:
+                path = log_path(record.resource.key, read.pod, report.log)
+                tail = await self._client.text(path, "pods/log", most_bytes(report.log))
+                found = complete(report, report.log, tail)
+            except NotFoundError:
+                found = without_outputs(report, "its Pod is gone")
+            else:
+                if found.outputs_lost and self._is_recent(container):
+                    raise engine.UnavailableError(f"the log of {read.pod} isn't complete yet", 1.0)
+        self._store.keep_report(item, report.log, found)
+
+    def _is_recent(self, container: Container | None) -> bool:
+        """Whether the last lines of its log may still be on their way."""
+        ended = container.finished_at if isinstance(container, ContainerTerminated) else None
+        return ended is not None and self._clock() - ended < _LOG_PATIENCE
+
     async def write_status(self, record: WorkflowRecord, status: WorkflowStatus) -> None:
         """PATCH what has changed, on condition that nobody else has written."""
         key = record.resource.key
-        path = f"/apis/{GROUP}/{VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}/status"
+        path = f"{_path(key)}/{key.name}/status"
         patch = {
             "metadata": {"resourceVersion": str(record.version), "uid": record.resource.uid},
             "status": merge_patch(record.status, status.to_json()),
@@ -127,22 +220,45 @@ class KubernetesCluster:
             "reportingComponent": COMPONENT,
         }
         path = f"/api/v1/namespaces/{key.namespace}/events"
-        try:
-            with _translated():
-                await self._client.request("POST", path, "events", orjson.dumps(event))
-        except AlreadyExistsError:
-            return
-        except ApiError as error:
-            raise engine.RefusedError(error.message, final=True) from error
+        with _translated(), suppress(AlreadyExistsError):
+            await self._client.request("POST", path, "events", orjson.dumps(event))
 
-    async def _make_sure_it_is_gone(self, path: str, name: str, record: WorkflowRecord) -> None:
-        # The watch of Jobs can lag behind that of Workflows; another Job made on its word would run things twice.
+    async def _make(self, path: str, resource: str, name: str, manifest: dict[str, Any]) -> dict[str, Any]:
         try:
-            document = await self._client.request("GET", f"{path}/{name}", "jobs")
+            return await self._client.request("POST", path, resource, orjson.dumps(manifest))
+        except AlreadyExistsError:
+            return await self._client.request("GET", f"{path}/{name}", resource)
+
+    async def _make_sure_it_is_gone(self, path: str, resource: str, name: str, record: WorkflowRecord) -> None:
+        # A watch can lag behind another one; what is made on its word would run things twice.
+        try:
+            document = await self._client.request("GET", f"{path}/{name}", resource)
         except NotFoundError:
             return
-        if self._keep(document, record):
-            raise engine.ConflictError(f"the Job {name} is there, but was not seen yet")
+        kept = self._keep_call(document, record) if resource == PLURAL else self._keep(document, record)
+        if kept:
+            raise engine.ConflictError(f"{name} is there, but was not seen yet")
+
+    async def _instantiated(self, caller: WorkflowKey, call: CallWorkflow) -> dict[str, Any]:
+        """Read the template, and give the spec of a Workflow made of it."""
+        name = call.request.template
+        if not _NAME.fullmatch(name):
+            said = f"{quote(name)} can't be the name of a WorkflowTemplate; one has a-z, 0-9, - and ."
+            raise engine.RefusedError(said, final=True)
+        try:
+            document = await self._client.request("GET", f"{_path(caller, TEMPLATE_PLURAL)}/{name}", TEMPLATE_PLURAL)
+        except NotFoundError as error:
+            said = f"there is no {TEMPLATE_KIND} {quote(name)} in the namespace {caller.namespace}"
+            raise engine.RefusedError(said, final=False, impatient=True) from error
+        try:
+            return instantiate(document.get("spec") or {}, call.request.inputs)
+        except InvalidWorkflowError as error:
+            shown = [str(problem) for problem in error.problems[:_MOST_PROBLEMS]]
+            more = len(error.problems) - len(shown)
+            said = "; ".join([*shown, f"and {more} more"] if more else shown)
+            raise engine.RefusedError(
+                f"the {TEMPLATE_KIND} {quote(name)} can't be called: {said}", final=True
+            ) from error
 
     def _keep(self, document: dict[str, Any], record: WorkflowRecord) -> bool:
         """Take note of a Job, if it is the Workflow's."""
@@ -152,13 +268,27 @@ class KubernetesCluster:
         self._store.jobs.put((item.workflow.namespace, item.job.name), item)
         return True
 
+    def _keep_call(self, document: dict[str, Any], record: WorkflowRecord) -> bool:
+        """Take note of a called Workflow, if it is the Workflow's and there to stay."""
+        item = workflow_record(document)
+        if item.call is None or item.call.owner != record.resource.uid or item.call.workflow.deleting:
+            return False
+        self._store.workflows.put((item.resource.key.namespace, item.resource.key.name), item)
+        return True
+
+
+def _path(workflow: WorkflowKey, plural: str = PLURAL) -> str:
+    return f"/apis/{GROUP}/{VERSION}/namespaces/{workflow.namespace}/{plural}"
+
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Say in the engine's words what can be tried again."""
+    """Say in the engine's words what can be tried again, and what is refused."""
     try:
         yield
     except BusyError as error:
         raise engine.UnavailableError(str(error), error.retry_after) from error
+    except ApiError as error:
+        raise engine.RefusedError(error.message, final=error.reason in _PERMANENT) from error
     except UnreachableError as error:
         raise engine.UnavailableError(str(error)) from error

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from fairlead.engine.store import JobRecord, PodRecord, WorkflowRecord
-from fairlead.model.ids import Attempt, JobId, RunNumber, Uid, WorkflowKey
+from fairlead.engine.store import Call, JobRecord, PodRecord, WorkflowRecord
+from fairlead.model.ids import Attempt, JobId, NodeId, RunNumber, SpecDigest, Uid, WorkflowKey
 from fairlead.model.status import WorkflowStatus
 from fairlead.plan import (
+    CalledWorkflow,
     ContainerRunning,
     ContainerTerminated,
     ContainerWaiting,
@@ -17,11 +19,19 @@ from fairlead.plan import (
     Pod,
     Resource,
 )
+from fairlead.plan.neighbours import Caller
+from fairlead.plan.observed import ServiceState
+from fairlead.plan.runs import CANCEL
+from fairlead.render.call import ANNOTATION_CALLERS, parse_callers
 from fairlead.render.job import (
+    ANNOTATION_GROUP,
+    ANNOTATION_RUN_GROUP,
     LABEL_ATTEMPT,
-    LABEL_GENERATION,
+    LABEL_COMBINATION,
     LABEL_JOB,
+    LABEL_RETRIES,
     LABEL_RUN,
+    LABEL_SPEC,
     LABEL_WORKFLOW,
     LABEL_WORKFLOW_UID,
     MAIN,
@@ -29,52 +39,131 @@ from fairlead.render.job import (
 from fairlead.render.report import parse_report
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from fairlead.plan.observed import Container
 
 Json = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What the metadata of everything that is made for a node says."""
+
+    owner: Uid
+    workflow: WorkflowKey
+    node: NodeId
+    attempt: Attempt
+    run: RunNumber
+    digest: SpecDigest
+    retries: int
+    group: str | None
+    run_group: str | None
+
+    def job(self, name: str) -> KubernetesJob:
+        """Give the Kubernetes Job of it, as far as that is known."""
+        return KubernetesJob(
+            name=name,
+            node=self.node,
+            attempt=self.attempt,
+            run=self.run,
+            digest=self.digest,
+            retries=self.retries,
+            group=self.group,
+            run_group=self.run_group,
+        )
+
+
 def workflow_record(document: Mapping[str, Any]) -> WorkflowRecord:
-    """Read a Workflow; its spec stays as it is."""
+    """Read a Workflow; its spec stays as it is. Nobody counts as its caller who doesn't own it."""
     metadata = document["metadata"]
     status = document.get("status") or {}
+    read = WorkflowStatus.from_json(status)
+    annotations: Mapping[str, str] = dict(metadata.get("annotations") or {})
+    attempt = _attempt(metadata)
     return WorkflowRecord(
         resource=Resource(
             key=WorkflowKey(metadata["namespace"], metadata["name"]),
             uid=Uid(metadata["uid"]),
             generation=int(metadata.get("generation", 1)),
-            status=WorkflowStatus.from_json(status),
+            status=read,
             labels=dict(metadata.get("labels") or {}),
-            annotations=dict(metadata.get("annotations") or {}),
+            annotations=annotations,
+            callers=_callers(attempt, annotations) if attempt is not None else (),
         ),
         spec=document.get("spec") or {},
         status=status,
         version=version_of(document),
+        call=_call(attempt, metadata, read) if attempt is not None else None,
     )
+
+
+def _call(attempt: _Attempt, metadata: Json, status: WorkflowStatus) -> Call:
+    cancel = (metadata.get("annotations") or {}).get(CANCEL, "").strip()
+    called = CalledWorkflow(
+        name=metadata["name"],
+        node=attempt.node,
+        attempt=attempt.attempt,
+        run=attempt.run,
+        digest=attempt.digest,
+        status=status,
+        retries=attempt.retries,
+        group=attempt.group,
+        run_group=attempt.run_group,
+        deleting="deletionTimestamp" in metadata,
+        cancelling=status.run is not None and cancel == str(status.run),
+    )
+    return Call(attempt.owner, attempt.workflow, called)
+
+
+def _callers(attempt: _Attempt, annotations: Mapping[str, str]) -> tuple[Caller, ...]:
+    """Give the chain of callers; of one that doesn't fit the owner nothing is believed but the owner."""
+    nearest = Caller(attempt.owner, attempt.run, attempt.node)
+    chain = parse_callers(annotations.get(ANNOTATION_CALLERS, ""))
+    return chain if chain is not None and chain[-1] == nearest else (nearest,)
 
 
 def job_record(document: Json) -> JobRecord | None:
     """Read a Kubernetes Job; None where it isn't one of ours, whatever its labels claim."""
     metadata = document["metadata"]
+    attempt = _attempt(metadata)
+    if attempt is None:
+        return None
+    job = replace(
+        attempt.job(metadata["name"]),
+        complete=_condition(document, "Complete", "SuccessCriteriaMet") is not None,
+        failure=_failure(document),
+        deleting="deletionTimestamp" in metadata,
+    )
+    return JobRecord(attempt.owner, attempt.workflow, job, version_of(document))
+
+
+def _attempt(metadata: Json) -> _Attempt | None:
+    """Read whose it is and which attempt at which node; None where a label is missing, or claims another's owner."""
+    found = _labelled(metadata)
+    owners = [reference.get("uid") for reference in metadata.get("ownerReferences") or ()]
+    return found if found is not None and found.owner in owners else None
+
+
+def _labelled(metadata: Json) -> _Attempt | None:
+    """Read what the labels say, whoever owns it."""
     labels = metadata.get("labels") or {}
+    annotations = metadata.get("annotations") or {}
+    combination = labels.get(LABEL_COMBINATION)
     try:
-        job = KubernetesJob(
-            name=metadata["name"],
-            job=JobId(labels[LABEL_JOB]),
+        return _Attempt(
+            owner=Uid(labels[LABEL_WORKFLOW_UID]),
+            workflow=WorkflowKey(metadata["namespace"], labels[LABEL_WORKFLOW]),
+            node=NodeId(JobId(labels[LABEL_JOB]), None if combination is None else int(combination)),
             attempt=Attempt(int(labels[LABEL_ATTEMPT])),
             run=RunNumber(int(labels[LABEL_RUN])),
-            generation=int(labels[LABEL_GENERATION]),
-            complete=_condition(document, "Complete", "SuccessCriteriaMet") is not None,
-            failure=_failure(document),
-            deleting="deletionTimestamp" in metadata,
+            digest=SpecDigest(labels[LABEL_SPEC]),
+            retries=int(labels[LABEL_RETRIES]),
+            group=annotations.get(ANNOTATION_GROUP),
+            run_group=annotations.get(ANNOTATION_RUN_GROUP),
         )
-        owner = Uid(labels[LABEL_WORKFLOW_UID])
-        key = WorkflowKey(metadata["namespace"], labels[LABEL_WORKFLOW])
     except (KeyError, ValueError):
         return None
-    if all(reference.get("uid") != owner for reference in metadata.get("ownerReferences") or ()):
-        return None
-    return JobRecord(owner, key, job, version_of(document))
 
 
 def pod_record(document: Json) -> PodRecord | None:
@@ -86,7 +175,9 @@ def pod_record(document: Json) -> PodRecord | None:
         return None
     scheduled = _condition(document, "PodScheduled")
     unscheduled = _condition(document, "PodScheduled", truth="False")
+    services = _services(document)
     taken = "deletionTimestamp" in metadata or _condition(document, "DisruptionTarget") is not None
+    attempt = _labelled(metadata)
     return PodRecord(
         owner=Uid(labels[LABEL_WORKFLOW_UID]),
         workflow=WorkflowKey(metadata["namespace"], labels[LABEL_WORKFLOW]),
@@ -95,11 +186,13 @@ def pod_record(document: Json) -> PodRecord | None:
         pod=Pod(
             name=metadata["name"],
             container=_container(status),
-            taken=taken or status.get("reason") == "Evicted" or _turned_away(status),
+            taken=taken or status.get("reason") == "Evicted" or _turned_away(status, services),
             scheduled_at=_time(scheduled.get("lastTransitionTime")) if scheduled else None,
             trouble=unscheduled.get("message") or unscheduled.get("reason") if unscheduled else None,
+            services=services,
         ),
         version=version_of(document),
+        of=attempt.job(owners[0]["name"]) if attempt is not None else None,
     )
 
 
@@ -109,20 +202,40 @@ def version_of(document: Mapping[str, Any]) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _container(status: Json) -> ContainerWaiting | ContainerRunning | ContainerTerminated | None:
+def _container(status: Json) -> Container | None:
     found = [each for each in status.get("containerStatuses") or () if each.get("name") == MAIN]
-    if not found:
-        return None
-    match found[0].get("state") or {}:
+    state = _state(found[0].get("state") or {}) if found else None
+    return replace(state, report=parse_report(state.message)) if isinstance(state, ContainerTerminated) else state
+
+
+def _services(document: Json) -> tuple[ServiceState, ...]:
+    stays = {
+        each.get("name")
+        for each in (document.get("spec") or {}).get("initContainers") or ()
+        if each.get("restartPolicy") == "Always"
+    }
+    return tuple(
+        ServiceState(
+            name=each["name"],
+            container=_state(each.get("state") or {}),
+            started=each.get("started") is True,
+            restarts=int(each.get("restartCount", 0)),
+            last=last if isinstance(last := _state(each.get("lastState") or {}), ContainerTerminated) else None,
+            stays=each["name"] in stays,
+        )
+        for each in (document.get("status") or {}).get("initContainerStatuses") or ()
+    )
+
+
+def _state(state: Json) -> Container | None:
+    match state:
         case {"terminated": dict() as ended}:
-            message = ended.get("message") or ""
             return ContainerTerminated(
                 exit_code=int(ended.get("exitCode", 1)),
                 reason=ended.get("reason") or "",
-                message=message,
+                message=ended.get("message") or "",
                 started_at=_time(ended.get("startedAt")),
                 finished_at=_time(ended.get("finishedAt")),
-                report=parse_report(message),
             )
         case {"running": dict() as running}:
             return ContainerRunning(_time(running.get("startedAt")))
@@ -132,9 +245,12 @@ def _container(status: Json) -> ContainerWaiting | ContainerRunning | ContainerT
             return None
 
 
-def _turned_away(status: Json) -> bool:
-    # The kubelet didn't take it in, for want of room on the node, or lost it: its containers never ended.
-    return status.get("phase") == "Failed" and not isinstance(_container(status), ContainerTerminated)
+def _turned_away(status: Json, services: Iterable[ServiceState]) -> bool:
+    # The kubelet didn't take it in, for want of room on the node, or lost it: nothing in it failed by itself.
+    if status.get("phase") != "Failed" or isinstance(_container(status), ContainerTerminated):
+        return False
+    first = (each.container for each in services if not each.stays)
+    return not any(isinstance(each, ContainerTerminated) and each.exit_code != 0 for each in first)
 
 
 def _failure(document: Json) -> JobFailure | None:

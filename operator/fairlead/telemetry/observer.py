@@ -9,9 +9,11 @@ import structlog
 from fairlead.model.phase import JobPhase
 
 if TYPE_CHECKING:
-    from fairlead.model.ids import JobId, WorkflowKey
-    from fairlead.model.status import WorkflowStatus
-    from fairlead.plan import CreateJob, DeleteJob
+    from collections.abc import Iterator
+
+    from fairlead.model.ids import NodeId, WorkflowKey
+    from fairlead.model.status import NodeStatus, WorkflowStatus
+    from fairlead.plan import Creation, DeleteJob
     from fairlead.telemetry.metrics import Metrics
 
 
@@ -25,9 +27,12 @@ class TelemetryObserver:
     def changed(self, key: WorkflowKey, before: WorkflowStatus, after: WorkflowStatus) -> None:
         """Log what moved, and count what ended."""
         log = self._log.bind(workflow=str(key), run=after.run)
-        same_run = before.run == after.run and before.observed_generation == after.observed_generation
-        for job_id, state in after.jobs.items():
-            known = before.jobs.get(job_id) if same_run else None
+        same_run = before.run == after.run and before.spec_digest == after.spec_digest
+        known_nodes = dict(_nodes(before)) if same_run else {}
+        for name_of_node, state in _nodes(after):
+            known = known_nodes.get(name_of_node)
+            if state is known:
+                continue
             if known is None or known.phase is not state.phase or known.attempt != state.attempt:
                 if state.phase is JobPhase.PENDING:
                     continue
@@ -38,7 +43,7 @@ class TelemetryObserver:
                     "exit_code": state.exit_code,
                 }
                 shown = {name: value for name, value in said.items() if value is not None}
-                log.info("job moved", job=job_id, phase=str(state.phase), **shown)
+                log.info("job moved", job=name_of_node, phase=str(state.phase), **shown)
                 if state.phase is JobPhase.FAILED:
                     self._metrics.job_failed(key.name, str(state.reason or "Failed"))
         if not same_run or before.phase is not after.phase:
@@ -47,13 +52,13 @@ class TelemetryObserver:
                 seconds = (after.finished_at - after.started_at).total_seconds()
                 self._metrics.run_ended(key.name, key.namespace, after.phase, max(seconds, 0.0))
 
-    def created(self, key: WorkflowKey, create: CreateJob) -> None:
-        """Log and count a Kubernetes Job."""
+    def created(self, key: WorkflowKey, create: Creation) -> None:
+        """Log and count what was started."""
         self._log.info(
             "job created",
             workflow=str(key),
             run=create.run,
-            job=create.job,
+            job=str(create.node),
             attempt=create.attempt,
             name=create.name,
         )
@@ -63,9 +68,9 @@ class TelemetryObserver:
         """Log the end of a Kubernetes Job."""
         self._log.info("job deleted", workflow=str(key), name=delete.name)
 
-    def refused(self, key: WorkflowKey, job: JobId, message: str) -> None:
+    def refused(self, key: WorkflowKey, node: NodeId, message: str) -> None:
         """Log what the cluster said no to."""
-        self._log.warning("job refused by the cluster", workflow=str(key), job=job, message=message)
+        self._log.warning("job refused by the cluster", workflow=str(key), job=str(node), message=message)
 
     def failed(self, key: WorkflowKey, error: Exception, retry_in: float) -> None:
         """Log and count a look that failed; what nobody foresaw comes with its traceback."""
@@ -76,3 +81,13 @@ class TelemetryObserver:
             log.warning("look failed")
         else:
             log.error("look failed unexpectedly", exc_info=error)
+
+
+def _nodes(status: WorkflowStatus) -> Iterator[tuple[str, NodeStatus]]:
+    """Give the nodes that are recorded; a kept job is news of an earlier run."""
+    for job_id, state in status.jobs.items():
+        if state.kept_from is None:
+            for at, node in enumerate(state.combinations):
+                yield f"{job_id}[{at}]", node
+            if not state.combinations:
+                yield job_id, state

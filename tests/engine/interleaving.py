@@ -109,7 +109,6 @@ class Cluster:
             case CreateJob():
                 if call.instead_of in known.jobs:
                     raise ConflictError
-                admission = view.resource.status.admission
                 made = KubernetesJob(
                     name=call.name,
                     node=call.node,
@@ -118,7 +117,7 @@ class Cluster:
                     digest=call.digest,
                     retries=call.retries,
                     group=call.group,
-                    run_group=admission.group if admission is not None else None,
+                    run_group=call.run_group,
                 )
                 self.views[key] = replace(known, jobs={call.name: made, **known.jobs})
             case DeleteJob():

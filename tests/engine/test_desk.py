@@ -235,6 +235,18 @@ def test_a_job_that_is_being_made_takes_up_room() -> None:
     assert (rooms, woken) == ([0, 1], {two})
 
 
+def test_a_workflow_that_is_gone_wants_no_room() -> None:
+    """What a deleted workflow wanted, or was about to make, leaves room for others."""
+    desk, gone, other = Desk(Limits(jobs=1)), key_of("gone"), key_of("other")
+    desk.starting(gone, {"j1"})
+    desk.demand(gone, Demand(3))
+    rooms = [desk.room(other, 1, 0)]
+    desk.demand(other, Demand(1))
+    woken = desk.forget(gone)
+    rooms.append(desk.room(other, 1, 0))
+    assert (rooms, woken) == ([0, 1], {other})
+
+
 def test_without_limits_there_is_room() -> None:
     """Where jobs aren't limited, as many may start as want to."""
     desk = Desk(Limits(workflows=1))

@@ -151,3 +151,25 @@ def test_limits_that_come_while_it_runs() -> None:
 
     assert [status.phase for status in drill.statuses if not status.ended] == ["Running"] * (len(drill.statuses) - 1)
     assert drill.status.phase == "Succeeded"
+
+
+def test_a_run_that_was_never_admitted_runs_nothing() -> None:
+    """Not even what runs always: it would work in a group that another one holds."""
+    jobs = {"a": a_job(), "clean": a_job(onComplete="always")}
+    drill = Drill({"concurrency": {"group": "g"}, "jobs": jobs}, neighbours=Doors(held={"G"})).look()
+
+    drill.annotate(cancel="1")
+
+    assert (drill.log, drill.phases) == ([], {"a": "Cancelled Cancelled", "clean": "Cancelled Cancelled"})
+    assert drill.status.phase == "Cancelled"
+
+
+def test_a_run_that_was_admitted_cleans_up() -> None:
+    """It holds its group until that is done."""
+    jobs = {"a": a_job(), "clean": a_job(needs="a", onComplete="always")}
+    drill = Drill({"concurrency": {"group": "g"}, "jobs": jobs}, neighbours=Doors()).look().annotate(cancel="1")
+
+    assert (drill.log, drill.phases) == (
+        ["start a", "start clean", "delete a"],
+        {"a": "Cancelled Cancelled", "clean": "Queued"},
+    )

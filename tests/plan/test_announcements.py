@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fairlead.model.ids import RunNumber
 from fairlead.model.phase import Reason, WorkflowPhase
 from fairlead.model.status import WorkflowStatus
 from fairlead.plan.announcements import Announcement, announce
@@ -112,6 +113,31 @@ TABLE: dict[str, tuple[WorkflowStatus, WorkflowStatus, tuple[Announcement, ...]]
         done(WorkflowPhase.SUCCEEDED).status(),
         a_run(run=2, generation=2).with_job("build", queued()).but(history=(a_record_of(1),)).status(),
         (),
+    ),
+    "times of the schedule were missed": (
+        done(WorkflowPhase.SUCCEEDED).status(),
+        a_run(run=2).with_job("build", queued()).but(history=(a_record_of(1),), missed_runs=3).status(),
+        (warning("MissedRuns", "3 times of the schedule passed without a run", f"{DIGEST}/2/missed/3"),),
+    ),
+    "that was told before": (
+        a_run(run=2).with_job("build", queued()).but(missed_runs=3).status(),
+        a_run(run=2).with_job("build", running()).but(missed_runs=3).status(),
+        (),
+    ),
+    "a rerun keeps what had failed": (
+        done(WorkflowPhase.FAILED).status(),
+        a_run(run=2)
+        .with_job("build", failed("boom", kept_from=RunNumber(1)))
+        .with_job("test", queued())
+        .but(history=(a_record_of(1),))
+        .status(),
+        (),
+    ),
+    "only how it is steered is edited": (RUNNING.status(), RUNNING.but(observed_generation=2).status(), ()),
+    "a mistake is followed by another": (
+        WorkflowStatus(observed_generation=1, phase=WorkflowPhase.INVALID, message="spec.jobs: is missing"),
+        WorkflowStatus(observed_generation=2, phase=WorkflowPhase.INVALID, message="spec.job: unknown field"),
+        (warning("Invalid", "spec.job: unknown field", "2/None/Invalid"),),
     ),
     "the next run ends the same way at once": (
         done(WorkflowPhase.FAILED).status(),

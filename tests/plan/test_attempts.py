@@ -8,13 +8,13 @@ import pytest
 
 from fairlead.model.ids import JobId
 from fairlead.model.phase import Reason
+from fairlead.model.report import Report, StepReport
 from fairlead.plan import JobFailure
 from fairlead.plan.attempts import Ended, Going, Lost, Verdict, Waiting, judge
 from fairlead.plan.observed import ServiceState
 from tests.builders import NOW, a_spec, at, attempt_at, ended, going, pod, reported, waiting
 
 if TYPE_CHECKING:
-    from fairlead.model.report import Report
     from fairlead.model.workflow import JobPlan
     from fairlead.plan import ContainerTerminated, KubernetesJob
 
@@ -445,3 +445,14 @@ SERVICES: dict[str, tuple[KubernetesJob, Verdict]] = {
 def test_services(attempt: KubernetesJob, verdict: Verdict) -> None:
     """Trouble with a service is told apart from a failure of the job, and told of where it may be the cause."""
     assert judge(attempt, SERVED, NOW, GRACE) == verdict
+
+
+def test_a_steps_own_timeout() -> None:
+    """It is a timeout of its job, told by the step's name and time, and so may be tried again as one."""
+    job = a_spec().job("build", steps=[{"run": "make", "timeout": "5s"}]).workflow().jobs[JobId("build")]
+    report = Report((StepReport(124, 0, 5, timed_out=True),), {}, 124)
+
+    verdict = judge(attempt_at("build", pod(ended(report))), job, at(20), GRACE)
+
+    assert isinstance(verdict, Ended)
+    assert (verdict.reason, verdict.message) == (Reason.TIMED_OUT, 'step "make" timed out after 5s')

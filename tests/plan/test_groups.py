@@ -155,8 +155,9 @@ def test_the_newest_of_a_circle_is_told() -> None:
     ]
 
 
-def test_a_circle_that_breaks_by_itself_is_none() -> None:
-    """Where one of a circle has to make way for another, nobody waits for ever."""
-    claims = two_in_a_circle()
-    cancelling = a_claim("w3", since=3, group="B", cancel_in_progress=True)
-    assert find_circle(claims[3], [*claims, cancelling]) is None
+def test_who_makes_way_has_to_end() -> None:
+    """Where a run of a circle has to make way, what goes on of it nevertheless ends instead of the newest."""
+    _, first, _, second = claims = two_in_a_circle()
+    cancelling = a_claim("w3", since=0.5, group="B", cancel_in_progress=True)
+    found = [find_circle(each, [*claims, cancelling]) for each in (first, second)]
+    assert found == [None, [claims[0], claims[2]]]

@@ -115,3 +115,13 @@ def test_a_rerun_comes_before_the_deletion() -> None:
     drill.pass_time(60)
 
     assert (drill.log, drill.status.run) == (["start a", "start a"], 2)
+
+
+def test_an_earlier_failure_does_not_stop_a_rerun() -> None:
+    """With failFast, only what fails in this run ends it."""
+    drill = Drill({"failFast": True, "jobs": {"a": a_job(), "b": a_job()}}).look().end("b").end("a", code=1)
+
+    drill.annotate(rerun="1 from b")
+    assert drill.phases == {"a": "Failed StepFailed", "b": "Queued"}
+
+    assert drill.end("b").status.phase == "Failed"

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from tests.plan.drill import START, Drill, a_job
 
 EVERY_FIVE = {"cron": "*/5 * * * *"}
@@ -107,12 +109,13 @@ def test_a_time_that_comes_while_it_runs() -> None:
     assert drill.end("a").status.next_run_at == START + timedelta(minutes=20)
 
 
-def test_a_time_that_cancels_the_run_before() -> None:
+@pytest.mark.parametrize("cancels", [True, "${{ workflow.name == 'ci' }}"])
+def test_a_time_that_cancels_the_run_before(cancels: bool | str) -> None:  # noqa: FBT001  a table's column
     """With cancelInProgress it takes its place."""
-    drill = scheduled(concurrency={"group": "g", "cancelInProgress": True}).pass_time(300).pass_time(300)
+    drill = scheduled(concurrency={"group": "g", "cancelInProgress": cancels}).pass_time(300).pass_time(300)
 
     assert (drill.log, drill.status.run) == (["start a", "start a", "delete a"], 2)
-    assert [each.phase for each in drill.status.history] == ["Cancelled"]
+    assert [(each.phase, each.message) for each in drill.status.history] == [("Cancelled", "superseded by run 2")]
 
 
 def test_a_rerun_between_two_times() -> None:

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from fairlead.model.containers import EnvReference, KeyRef, Resources
 from fairlead.model.ids import JobId, StepId
-from fairlead.model.spec import DEFAULT_TIMEOUT
+from fairlead.model.spec import DEFAULT_TIMEOUT, Retry, RetryOn
 from fairlead.model.workflow import JobPlan, StepPlan, Workflow
 from fairlead.syntax import parse_spec
 from tests.builders import a_spec, chain
@@ -139,3 +143,13 @@ def test_a_workflow_that_uses_a_template() -> None:
     workflow = parse_spec({"uses": "build", "with": {"a": 1}})
 
     assert workflow.jobs == {JobId("call"): JobPlan(id=JobId("call"), label="build", uses="build", with_={"a": 1})}
+
+
+@pytest.mark.parametrize("key", ["on", "true", True])
+def test_on_is_meant_where_yaml_read_true(key: object) -> None:
+    """An unquoted `on` is a boolean in YAML 1.1; nothing else can be meant."""
+    retry: Any = {"limit": 1, key: ["timeout"]}
+
+    job = a_spec().job("a", retry=retry).workflow().jobs[JobId("a")]
+
+    assert job.retry == Retry(limit=1, on=(RetryOn.TIMEOUT,))

@@ -90,7 +90,7 @@ class Desk:
         """Take note that a workflow is gone; `remains` and `working` tell what of it still works."""
         file = self._files.setdefault(key, _File())
         file.recorded, file.reserved = _by_identity(remains), {}
-        return self._refile(key, file) | self._rooms.update(key, working) | self._rooms.demand(key, 0, 0)
+        return self._refile(key, file) | self._rooms.forget(key, working)
 
     def demand(self, key: WorkflowKey, demand: Demand) -> _Keys:
         """Take note, after each plan, of how many nodes of a workflow wait for room."""

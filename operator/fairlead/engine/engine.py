@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from fairlead.model.ids import NodeId, Uid, WorkflowKey
     from fairlead.model.status import NodeStatus, WorkflowStatus
     from fairlead.model.workflow import Workflow
-    from fairlead.plan import Action, Creation, Decision
+    from fairlead.plan import Action, Creation, Decision, KubernetesJob
+    from fairlead.plan.neighbours import Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Engine:
         self._pace = pace or Pace()
         self._creations = asyncio.Semaphore(self._pace.creations)
         self._parsed: dict[WorkflowKey, tuple[Uid, int, Workflow | InvalidWorkflowError]] = {}
-        self._gone: dict[WorkflowKey, tuple[Uid]] = {}
+        self._uids: dict[WorkflowKey, set[Uid]] = {}
         self._refusals: dict[WorkflowKey, dict[NodeId, Refusal]] = {}
         self._written_at: dict[WorkflowKey, float] = {}
         self._unwritten_since: dict[WorkflowKey, float] = {}
@@ -89,8 +90,14 @@ class Engine:
 
         The store has to know everything that exists by then: what is admitted rests on it.
         """
+        for job in self.store.jobs.values():
+            self._uids.setdefault(job.workflow, set()).add(job.owner)
+        for pod in self.store.pods.values():
+            self._uids.setdefault(pod.workflow, set()).add(pod.owner)
         for record in self.store.workflows.values():
-            self._file(record)
+            self._wake(self._file(record))
+        for key in [key for key in self._uids if self.store.workflow(key) is None]:
+            self._forget(key)
         async with asyncio.TaskGroup() as workers:
             for _ in range(self._pace.workers):
                 workers.create_task(self._work(cluster))
@@ -165,29 +172,47 @@ class Engine:
             case _:
                 assert_never(action)
 
-    def _file(self, record: WorkflowRecord) -> None:
-        """Tell the desk what is recorded of a workflow and what of it works; have those look again whom it concerns."""
+    def _file(self, record: WorkflowRecord) -> set[WorkflowKey]:
+        """Tell the desk what is recorded of a workflow and what of it works; give those whom it concerns."""
         resource = record.resource
         key = resource.key
-        jobs = self.store.jobs_of(key.namespace, resource.uid)
+        uids = self._uids.setdefault(key, set())
+        uids.add(resource.uid)
+        jobs = self._everything_of(key, resource.uid)
         claims = claims_of(resource, jobs, self.store.calls_of(key.namespace, resource.uid))
-        busy = working(jobs) if self._desk.limits.on_jobs else ()
-        self._wake(self._desk.update(key, claims, version=record.version, working=busy), key)
+        remains, busy = self._remains(key, uids - {resource.uid})
+        busy |= working(jobs)
+        return self._desk.update(key, (*claims, *remains), version=record.version, working=busy)
+
+    def _everything_of(self, key: WorkflowKey, uid: Uid) -> tuple[KubernetesJob, ...]:
+        """Give the Kubernetes Jobs of a workflow, those that are gone but for their Pods among them."""
+        return (*self.store.jobs_of(key.namespace, uid), *self.store.remnants_of(key.namespace, uid))
+
+    def _remains(self, key: WorkflowKey, uids: set[Uid]) -> tuple[list[Claim], frozenset[str]]:
+        """Tell what is left of deleted workflows of one name; one of which nothing is left is forgotten."""
+        claims: list[Claim] = []
+        busy: frozenset[str] = frozenset()
+        for uid in uids:
+            jobs = self._everything_of(key, uid)
+            claims += remains_of(key, uid, jobs)
+            busy |= working(jobs)
+            if not jobs:
+                self._uids[key].discard(uid)
+        return claims, busy
 
     def _reserve(self, record: WorkflowRecord, decision: Decision) -> None:
         """Have an admission count that is about to be written."""
         key = record.resource.key
         claims = claims_of(replace(record.resource, status=decision.status), ())
-        self._wake(self._desk.reserve(key, claims, version=record.version), key)
+        self._wake(self._desk.reserve(key, claims, version=record.version))
 
-    def _wake(self, keys: Iterable[WorkflowKey], but: WorkflowKey) -> None:
+    def _wake(self, keys: Iterable[WorkflowKey]) -> None:
         for key in keys:
-            if key != but:
-                self.queue.add(key)
+            self.queue.add(key)
 
     def _plan(self, record: WorkflowRecord) -> Decision:
-        self._file(record)
         resource = record.resource
+        self._wake(self._file(record) - {resource.key})
         workflow = self._parse(record)
         refusals = self._refusals.get(resource.key, {})
         observed = Observed(
@@ -200,7 +225,7 @@ class Engine:
         # Nothing is awaited from the filing to here, so nobody else can have been let in meanwhile.
         if decision.record_first:
             self._reserve(record, decision)
-        self._wake(self._desk.demand(resource.key, decision.demand), resource.key)
+        self._wake(self._desk.demand(resource.key, decision.demand))
         return decision
 
     def _parse(self, record: WorkflowRecord) -> Workflow | InvalidWorkflowError:
@@ -245,12 +270,11 @@ class Engine:
             return None
 
         names = [create.name for create in creations if isinstance(create, CreateJob)]
-        self._wake(self._desk.starting(key, names), key)
+        self._wake(self._desk.starting(key, names))
         try:
             errors = [error for error in await asyncio.gather(*map(one, creations)) if error is not None]
         finally:
-            self._file(record)
-            self._wake(self._desk.started(key, names), key)
+            self._wake(self._file(record) | self._desk.started(key, names))
         return errors[0] if errors else None
 
     def _refusal(self, error: RefusedError, before: Refusal | None) -> Refusal:
@@ -289,15 +313,11 @@ class Engine:
 
     def _forget(self, key: WorkflowKey) -> None:
         self.queue.forget(key)
-        uid, *_ = self._parsed.get(key) or self._gone.get(key) or (None,)
-        if uid is not None:
-            # What it started may work on until the garbage collector has ended it, and is heard of until then.
-            jobs = self.store.jobs_of(key.namespace, uid)
-            self._wake(self._desk.forget(key, remains_of(key, uid, jobs), working(jobs)), key)
-            if jobs:
-                self._gone[key] = (uid,)
-            else:
-                self._gone.pop(key, None)
+        # What it started may work on until the garbage collector has ended it, and is heard of until then.
+        remains, busy = self._remains(key, set(self._uids.get(key, ())))
+        self._wake(self._desk.forget(key, remains, busy))
+        if not self._uids.get(key):
+            self._uids.pop(key, None)
         for memory in (self._parsed, self._refusals, self._written_at, self._unwritten_since):
             memory.pop(key, None)
 

@@ -78,32 +78,38 @@ class Ledger:
 
     def _circle(self, own: Claim) -> list[Claim] | None:
         """Find a circle as `plan.groups.find_circle` does."""
+        return self._walk(own, staying=True) or self._walk(own, staying=False)
+
+    def _walk(self, own: Claim, *, staying: bool) -> list[Claim] | None:
+        """Go over holders that stay, and older claims; or over all, to a last holder that makes way."""
         seen: set[ClaimId] = set()
         paths: list[tuple[Claim, list[Claim]]] = [(own, [])]
         while paths:
             at, path = paths.pop()
-            for holder in self._holding_up(at):
-                if identity(holder) in seen:
+            for holder in self._group_of(at).holders.values():
+                makes_way = self._makes_way(holder)
+                if identity(holder) in seen or (staying and makes_way):
                     continue
                 seen.add(identity(holder))
-                if lasts_until(holder, own):
+                if lasts_until(holder, own) and staying is not makes_way:
                     return [*path, holder]
                 paths += [
                     (each, [*path, holder])
                     for each in self._awaited_by(holder)
-                    if age(each) < age(own) and not any(lasts_until(other, each) for other in self._holding_up(each))
+                    if not staying or (age(each) < age(own) and not self._waits_for_itself(each))
                 ]
         return None
 
-    def _holding_up(self, claim: Claim) -> list[Claim]:
-        """Give those that a waiting claim waits for, and that don't make way."""
-        group = self._group_of(claim)
-        return [each for each in group.holders.values() if group.superseded_by(each) is None]
+    def _waits_for_itself(self, claim: Claim) -> bool:
+        return any(lasts_until(holder, claim) for holder in self._group_of(claim).holders.values())
 
     def _awaited_by(self, holder: Claim) -> list[Claim]:
         """Give those that have to be over before a holder can be, and that don't make way."""
         waiting = self._waited_for.get((holder.uid, holder.run, holder.node), {}).values()
-        return [each for each in waiting if self._group_of(each).superseded_by(each) is None]
+        return [each for each in waiting if not self._makes_way(each)]
+
+    def _makes_way(self, claim: Claim) -> bool:
+        return self._group_of(claim).superseded_by(claim) is not None
 
     def _group_of(self, claim: Claim) -> Group:
         return self._groups[claim.workflow.namespace, claim.group or ""]
@@ -144,7 +150,7 @@ class Ledger:
             return []
         found, seen, closed = [claim], {identity(claim)}, False
         for at in found:
-            for holder in self._holding_up(at):
+            for holder in self._group_of(at).holders.values():
                 closed = closed or lasts_until(holder, claim)
                 fresh = [each for each in self._awaited_by(holder) if identity(each) not in seen]
                 seen.update(map(identity, fresh))

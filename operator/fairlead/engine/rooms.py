@@ -40,6 +40,10 @@ class Rooms:
         """Stop counting them as such: they are there now, or could not be made."""
         return self._count(key, self._working.get(key, _NONE), self._starting.get(key, _NONE) - frozenset(names))
 
+    def forget(self, key: WorkflowKey, working: Collection[str]) -> set[WorkflowKey]:
+        """Take note that a workflow is gone, but for what of it still works."""
+        return self.demand(key, 0, 0) | self._count(key, frozenset(working), _NONE)
+
     def demand(self, key: WorkflowKey, waiting: int, priority: int) -> set[WorkflowKey]:
         """Take note of how many nodes of a workflow wait for room; who waits longer goes first."""
         if not self._limited:

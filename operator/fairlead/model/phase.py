@@ -1,8 +1,8 @@
 """The life of a workflow's run and of its jobs, as tables.
 
-A **run** starts when a spec is first seen, or seen with a new generation, and ends once. While it lasts it only
-moves forward. What ended stays as it ended; a new generation starts a new run, which may find the resource in
-any phase, so the table of the workflow says what may follow *within one run*.
+A **run** starts when a spec is first seen, when another one is, when a time of the schedule comes, or when somebody
+asks for it again; it ends once. While it lasts it only moves forward. What ended stays as it ended; the next run may
+find the resource in any phase, so the table of the workflow says what may follow *within one run*.
 
     Pending ── Queued ── Running ── Succeeded | Partial | Failed | Cancelled
     Invalid   (the spec says nothing that could run; a mended spec is a new run)
@@ -74,7 +74,6 @@ class Reason(StrEnum):
     CONDITION_NOT_MET = "ConditionNotMet"
     DEADLOCKED = "Deadlocked"
     DISABLED = "Disabled"
-    EVICTED = "Evicted"
     EXPRESSION_FAILED = "ExpressionFailed"
     FAIL_FAST = "FailFast"
     IMAGE_PULL_FAILED = "ImagePullFailed"

@@ -16,6 +16,7 @@ from pydantic import (
     JsonValue,
     PlainValidator,
     WithJsonSchema,
+    model_validator,
 )
 
 from fairlead.model.base import Model
@@ -74,6 +75,14 @@ class Retry(Model):
     """The longest delay."""
     on: tuple[RetryOn, ...] = (RetryOn.FAILURE, RetryOn.TIMEOUT)
     """What is tried again; what the cluster lost is restarted in any case."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _on(cls, value: object) -> object:
+        """Take `on` for what is meant: YAML 1.1 reads it as true where it isn't quoted, and JSON makes that a text."""
+        if not isinstance(value, Mapping) or "on" in value:
+            return value
+        return {"on" if key in (True, "true") else key: each for key, each in value.items()}
 
 
 class QueueKind(StrEnum):

@@ -36,16 +36,37 @@ def admit_run(run: Run) -> RunAdmission:
 
 
 def _admit_run(run: Run) -> RunAdmission:
-    concurrency = run.workflow.concurrency
     recorded = run.current.admission
+    # A run that began without a group goes on without it.
+    concurrency = None if recorded is None and _under_way(run) else run.workflow.concurrency
     counted = run.observed.neighbours.limited and not run.resource.callers
     if concurrency is None and not counted and recorded is None:
         return RunAdmission(admitted=True)
+    if run.workflow.suspend and (recorded is None or not recorded.admitted):
+        # It doesn't stand in the way of others meanwhile.
+        return RunAdmission(admitted=False, message="the workflow is suspended")
     try:
-        asked = recorded or _asked(run, concurrency, run.base)
+        asked = recorded if recorded is not None and recorded.admitted else _asked(run, concurrency, run.base)
     except ExpressionError as error:
         stop = Stop(Reason.EXPRESSION_FAILED, f"concurrency: {one_line(str(error))}", JobPhase.FAILED)
         return RunAdmission(admitted=False, stop=stop)
+    if recorded is not None:
+        asked = asked.model_copy(update={"since": recorded.since})
+        if asked != recorded:
+            # How it stands is told by what is recorded, so that comes first.
+            return RunAdmission(admitted=False, status=asked, message="waits with other settings than before")
+    return _stands(run, asked, counted=counted)
+
+
+def _under_way(run: Run) -> bool:
+    """Whether something of the run was started already."""
+    states = run.current.jobs.values()
+    return bool(run.attempts) or any(
+        state.phase is not JobPhase.PENDING and state.kept_from is None for state in states
+    )
+
+
+def _stands(run: Run, asked: AdmissionStatus, *, counted: bool) -> RunAdmission:
     match run.observed.neighbours.standing(_claim(run, asked, None, counted=counted)):
         case Admitted():
             if not asked.admitted:

@@ -128,14 +128,17 @@ def _reported(report: Report, job: JobPlan, times: tuple[datetime | None, dateti
         return Ended(Reason.TIMED_OUT, f"timed out after {format_duration(job.timeout)}", TIMED_OUT, *times, report)
     if report.exit_code == 0:
         return Ended(None, None, 0, *times, report)
-    went = _STARVED if starved else f"failed with exit code {report.exit_code}"
+    reason = Reason.OUT_OF_MEMORY if starved else Reason.STEP_FAILED
+    said = _STARVED if starved else f"failed with exit code {report.exit_code}"
+    at = report.failed_step
     if report.error is not None:
-        said = report.error
-    elif report.failed_step is not None and report.failed_step < len(job.steps):
-        said = f'step "{job.steps[report.failed_step].label}" {went}'
-    else:
-        said = went
-    return Ended(Reason.OUT_OF_MEMORY if starved else Reason.STEP_FAILED, said, report.exit_code, *times, report)
+        return Ended(reason, report.error, report.exit_code, *times, report)
+    if at is not None and at < len(job.steps):
+        step = job.steps[at]
+        if report.steps[at].timed_out:
+            reason, said = Reason.TIMED_OUT, f"timed out after {format_duration(step.timeout or job.timeout)}"
+        said = f'step "{step.label}" {said}'
+    return Ended(reason, said, report.exit_code, *times, report)
 
 
 def _given_up(attempt: KubernetesJob, job: JobPlan) -> Ended | Lost:

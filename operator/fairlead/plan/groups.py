@@ -19,7 +19,7 @@ from fairlead.model.spec import QueueKind
 from fairlead.plan.neighbours import Admitted, Deadlocked, Waits, Yields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from fairlead.model.ids import NodeId, RunNumber, Uid, WorkflowKey
@@ -111,7 +111,7 @@ def standing(own: Claim, others: Iterable[Claim]) -> Standing:
         return Admitted()
     holders = [each for each in rest if each.admitted]
     everybody = [*rest, own]
-    circle = next((each for each in holders if lasts_until(each, own) and not superseded_by(each, everybody)), None)
+    circle = next((each for each in holders if lasts_until(each, own)), None)
     if circle is not None:
         return Deadlocked(deadlock_message(own, [circle]))
     # One that is about to end doesn't go first.
@@ -123,37 +123,44 @@ def standing(own: Claim, others: Iterable[Claim]) -> Standing:
 
 
 def find_circle(own: Claim, everybody: Iterable[Claim]) -> list[Claim] | None:
-    """Find what a waiting claim waits for, in turn, up to itself, where all others of the circle are older.
+    """Find what a waiting claim waits for, in turn, up to itself, if it is the one that has to end for that.
 
     Gives the holders: `own` waits for the first, which ends only after another claim, which waits for the second, and
-    so on; the last ends only after `own`. Claims are those of all groups of the namespace. What waits for itself
-    without any others is no part of another's circle: it ends anyway.
+    so on; the last ends only after `own`. Claims are those of all groups of the namespace.
+
+    The newest of a circle has to end, unless a holder in it makes way anyway: then what goes on of that one's run.
     """
     claims = [each for each in everybody if identity(each) != identity(own)]
     members: dict[str | None, list[Claim]] = {}
     for each in (*claims, own):
         members.setdefault(each.group, []).append(each)
-
-    def holding_up(claim: Claim) -> list[Claim]:
-        group = members[claim.group] if claim.group is not None else []
-        return [each for each in group if each.admitted and superseded_by(each, group) is None]
-
-    waiting = [
+    holders = {group: [each for each in found if each.admitted] for group, found in members.items() if group}
+    makes_way = {
+        identity(each) for each in claims if each.group and superseded_by(each, members[each.group]) is not None
+    }
+    waiting = [each for each in claims if each.group and not each.admitted and identity(each) not in makes_way]
+    older = [
         each
-        for each in claims
-        if not (each.admitted or each.group is None or superseded_by(each, members[each.group]))
-        and age(each) < age(own)
-        and not any(lasts_until(holder, each) for holder in holding_up(each))
+        for each in waiting
+        if age(each) < age(own) and not any(lasts_until(holder, each) for holder in holders[each.group or ""])
     ]
+    staying = {group: [each for each in found if identity(each) not in makes_way] for group, found in holders.items()}
+    return _walk(own, staying, older) or _walk(own, holders, waiting, makes_way)
+
+
+def _walk(
+    own: Claim, holders: Mapping[str, list[Claim]], waiting: Iterable[Claim], ends: Collection[ClaimId] | None = None
+) -> list[Claim] | None:
+    """Go from claim to holder to claim, back to where it began; `ends`: which holders may be the last, if not any."""
     seen: set[ClaimId] = set()
     paths: list[tuple[Claim, list[Claim]]] = [(own, [])]
     while paths:
         at, path = paths.pop()
-        for holder in holding_up(at):
+        for holder in holders[at.group or ""]:
             if identity(holder) in seen:
                 continue
             seen.add(identity(holder))
-            if lasts_until(holder, own):
+            if lasts_until(holder, own) and (ends is None or identity(holder) in ends):
                 return [*path, holder]
             paths += [(each, [*path, holder]) for each in waiting if lasts_until(holder, each)]
     return None

@@ -172,7 +172,8 @@ def _stop(run: Run) -> Stop | None:
         run.looks.append(deadline)
     if run.workflow.fail_fast:
         for job_id, state in run.states.items():
-            if any(each.result is Result.FAILURE for each in (state, *state.combinations)):
+            new = state.kept_from is None
+            if new and any(each.result is Result.FAILURE for each in (state, *state.combinations)):
                 return Stop(Reason.FAIL_FAST, f"stopped because {quote(job_id)} failed")
     return None
 
@@ -184,7 +185,10 @@ def _proceed(run: Run, job: JobPlan, lineage: Lineage, *, admitted: bool) -> Non
         if closed is not None:
             run.states[job.id] = _closed(run, job, closed)
             return
-        if not admitted and run.stop is None:
+        if not admitted:
+            # What never had its group, or its place, has nothing to clean up either.
+            if run.stop is not None:
+                run.states[job.id] = _closed(run, job, Closed(JobPhase.CANCELLED, run.stop.reason, run.stop.message))
             return
         if not _expand(run, job):
             return

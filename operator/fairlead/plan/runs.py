@@ -72,7 +72,7 @@ def begin(workflow: Workflow, resource: Resource, now: datetime) -> Current:
             if time is not None:
                 return replace(_next_run(resource, base, now), scheduled_at=scheduled_at, missed=missed)
             return replace(base, scheduled_at=scheduled_at, missed=missed or base.missed)
-        if time is not None and workflow.concurrency is not None and workflow.concurrency.cancel_in_progress is True:
+        if time is not None and _cancels(workflow, recorded):
             return replace(_next_run(resource, base, now), scheduled_at=scheduled_at, missed=missed)
         return base
     if not waits:
@@ -83,6 +83,16 @@ def begin(workflow: Workflow, resource: Resource, now: datetime) -> Current:
         return replace(base, digest=workflow.digest, scheduled_at=scheduled_at)
     superseded = _next_run(resource, base, now)
     return replace(superseded, run=RunNumber(recorded.run or 0), idle=True, scheduled_at=scheduled_at)
+
+
+def _cancels(workflow: Workflow, recorded: WorkflowStatus) -> bool:
+    """Whether a time of the schedule has the run before it ended; an expression was decided when that run began."""
+    if workflow.concurrency is None:
+        return False
+    asked = workflow.concurrency.cancel_in_progress
+    if isinstance(asked, bool):
+        return asked
+    return recorded.admission is not None and recorded.admission.cancel_in_progress
 
 
 def _same(workflow: Workflow, resource: Resource) -> bool:
@@ -124,11 +134,13 @@ def remember(recorded: WorkflowStatus, resource: Resource, now: datetime) -> Run
     """Give what the history keeps of the recorded run."""
     phase = recorded.phase or WorkflowPhase.PENDING
     superseded = not recorded.ended
+    run, edited = recorded.run or RunNumber(1), recorded.observed_generation != resource.generation
+    newer = f"generation {resource.generation}" if edited else f"run {run + 1}"
     return RunRecord(
-        run=recorded.run or RunNumber(1),
+        run=run,
         generation=recorded.observed_generation or 0,
         phase=WorkflowPhase.CANCELLED if superseded else phase,
-        message=f"superseded by generation {resource.generation}" if superseded else recorded.message,
+        message=f"superseded by {newer}" if superseded else recorded.message,
         started_at=recorded.started_at,
         finished_at=now if superseded else recorded.finished_at,
     )

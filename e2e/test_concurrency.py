@@ -1,4 +1,4 @@
-"""Groups on a real cluster: one at a time, though the operator dies meanwhile; a newer one pushes an older one aside."""
+"""Groups on a real cluster: one at a time, though the operator dies; a newer one pushes an older one aside."""
 
 from __future__ import annotations
 

@@ -52,8 +52,9 @@ def test_a_failure_skips_what_needs_it_and_nothing_else(sandbox: Sandbox) -> Non
         "exitCode": 42,
         **moments,
         "steps": [
-            {"name": "true", "exitCode": 0, **moments},
-            {"name": "Break", "id": "break", "exitCode": 42, **moments},
+            {"name": "true", "result": "success", "exitCode": 0, **moments},
+            {"name": "Break", "id": "break", "result": "failure", "exitCode": 42, **moments},
+            {"name": "echo never", "result": "skipped"},
         ],
     }
     assert status["message"] == 'job "fails": step "Break" failed with exit code 42'

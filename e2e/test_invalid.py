@@ -29,7 +29,7 @@ jobs:
   bad:
     commands: ["echo ${{ inputs.who + 1 }}", "echo ${{ inputs.whom }}"]
   empty: {}
-  later: {commands: ["true"], strategy: {matrix: {python: ["3.12"]}}}
+  later: {commands: ["echo ${{ matrix.pyhton }}"], strategy: {matrix: {python: ["3.12"]}}}
 """
 """All mistakes of the catalogue in one workflow."""
 
@@ -39,9 +39,9 @@ PROBLEMS = [
     'spec.jobs.bad.commands[1]: "inputs.whom": no input "whom"; did you mean "who"?',
     'spec.jobs.behind: unreachable: it needs "c", which can never run',
     'spec.jobs.build.stesp: unknown field; did you mean "steps"?',
-    "spec.jobs.empty: nothing to run; give it steps or commands",
+    "spec.jobs.empty: nothing to run; give it steps, commands, a check or uses",
     'spec.jobs.late.timeout: "tomorrow" is not a duration; write 90s, 10m, 1h30m or a whole number of seconds',
-    "spec.jobs.later.strategy: not supported yet",
+    'spec.jobs.later.commands[0]: "matrix.pyhton": the matrix has no "pyhton"; did you mean "python"?',
     'spec.jobs.test.needs[0]: no job "biuld"; did you mean "build"?',
     'spec.jobs.twice.steps[1].id: duplicate id: "SAME" is the id of steps[0], too',
 ]
@@ -104,7 +104,7 @@ def test_a_mended_spec_runs(unchecked_sandbox: Sandbox) -> None:
     first = sandbox.run("mended", good % "first")
     assert (first["run"], first["observedGeneration"], first.get("problems")) == (1, 2, None)
     again = sandbox.run("mended", wrong, "Invalid")
-    assert again["problems"] == ["spec.jobs.one: nothing to run; give it steps or commands"]
+    assert again["problems"] == ["spec.jobs.one: nothing to run; give it steps, commands, a check or uses"]
     second = sandbox.run("mended", good % "second")
     assert (second["run"], second["observedGeneration"]) == (2, 4)
     assert [(each["run"], each["phase"]) for each in second["history"]] == [(1, "Succeeded")]

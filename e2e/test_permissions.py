@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from e2e.support.installation import RELEASE, SERVICE_ACCOUNT
+from e2e.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from e2e.support.audit import AuditLog
@@ -17,13 +18,31 @@ RARELY = {("fairlead.dev", "workflows", "get"), ("batch", "jobs", "get")}
 """What is needed in trouble only, which no test is sure to cause."""
 
 
+LARGE = """{steps: [{id: s, run: 'echo "x=$(head -c 9000 /dev/zero | tr "\\0" y)" >> $FAIRLEAD_OUTPUT'}],
+             outputs: {x: "${{ steps.s.outputs.x }}"}}"""
+"""A job whose outputs are read from its log."""
+
+
+def _make_use_of_everything(sandbox: Sandbox) -> None:
+    """Cancel a called workflow by its caller, read large outputs, and let a workflow be deleted after its end."""
+    slow = {"defaults": {"image": "busybox:1.35"}, "jobs": {"one": {"commands": ["sleep 600"]}}}
+    head = {"apiVersion": "fairlead.dev/v1alpha1", "kind": "WorkflowTemplate", "metadata": {"name": "slow"}}
+    sandbox.kubectl.apply({**head, "spec": slow})
+    sandbox.apply("some", "{jobs: {call: {uses: slow}}}")
+    sandbox.wait_for_job("some", "call")
+    sandbox.kubectl.run("annotate", "fwf", "some", "fairlead.dev/cancel=1")
+    sandbox.wait("some", "Cancelled")
+    called = sandbox.status("some")["jobs"]["call"]["workflow"]
+    sandbox.wait(called, "Cancelled")
+    sandbox.run("large", f"{{defaults: {{image: 'busybox:1.35'}}, jobs: {{one: {LARGE}}}}}")
+    sandbox.apply("brief", "{ttlAfterFinished: 1s, jobs: {one: {check: 'true'}}}")
+    wait_for("the workflow to be deleted", lambda: sandbox.kubectl.get("fwf", "brief") is None)
+
+
 @pytest.mark.last
 def test_the_operator_uses_its_rights_and_no_others(kubectl: Kubectl, sandbox: Sandbox, audit: AuditLog) -> None:
     """All its requests were within the chart's rules, none was forbidden, and no rule is there for nothing."""
-    sandbox.apply("some", "{jobs: {one: {image: 'busybox:1.35', commands: [sleep 600]}}}")
-    sandbox.wait_for_job("some", "one")
-    sandbox.kubectl.run("annotate", "fwf", "some", "fairlead.dev/cancel=1")
-    sandbox.wait("some", "Cancelled")
+    _make_use_of_everything(sandbox)
     role = kubectl.get("clusterrole", RELEASE)
     assert role is not None
     allowed = {

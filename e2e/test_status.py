@@ -55,6 +55,7 @@ def test_the_status_of_a_success_is_whole(sandbox: Sandbox) -> None:
     }
     assert timeless(status) == {
         "observedGeneration": 1,
+        "specDigest": status["specDigest"],
         "run": 1,
         "phase": "Succeeded",
         "message": "2 jobs succeeded",
@@ -73,13 +74,15 @@ def test_the_status_of_a_success_is_whole(sandbox: Sandbox) -> None:
                 **succeeded,
                 "outputs": {"greeting": "Hello, world!"},
                 "steps": [
-                    {"name": "Find the words", "id": "words", "exitCode": 0, **moments},
-                    {"name": "sleep 1", "exitCode": 0, **moments},
+                    {"name": "Find the words", "id": "words", "result": "success", "exitCode": 0, **moments},
+                    {"name": "sleep 1", "result": "success", "exitCode": 0, **moments},
                 ],
             },
             "count": {
                 **succeeded,
-                "steps": [{"name": 'test "Hello, world!" = "Hello, world!"', "exitCode": 0, **moments}],
+                "steps": [
+                    {"name": 'test "Hello, world!" = "Hello, world!"', "result": "success", "exitCode": 0, **moments}
+                ],
             },
         },
     }

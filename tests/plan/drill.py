@@ -24,6 +24,7 @@ from fairlead.plan import (
     CreateJob,
     DeleteJob,
     DeleteWorkflow,
+    JobRequest,
     KubernetesJob,
     Observed,
     Pod,
@@ -146,7 +147,9 @@ class Drill:
         """Let the newest attempts end, one after another."""
         for job in jobs:
             found = self.newest(job)
-            report = Report((StepReport(code, 0, 1),), outputs or {}, code)
+            made = self.requests[found.name].request
+            count = len(made.steps) if code == 0 and isinstance(made, JobRequest) else 1
+            report = Report((StepReport(code, 0, 1),) * count, outputs or {}, code)
             self.set(found, ContainerTerminated(code, "", "", self.now, self.now, report))
             self.look()
         return self

@@ -173,3 +173,16 @@ def test_a_run_that_was_admitted_cleans_up() -> None:
         ["start a", "start clean", "delete a"],
         {"a": "Cancelled Cancelled", "clean": "Queued"},
     )
+
+
+def test_waiting_takes_nothing_of_the_runs_time() -> None:
+    """The workflow's timeout counts from when it was let go."""
+    doors = Doors(held={"G"})
+    drill = Drill({"timeout": "1m", "concurrency": {"group": "G"}, "jobs": {"a": a_job()}}, neighbours=doors)
+    drill.look().pass_time(100)
+
+    doors.held.clear()
+    drill.look().run("a").pass_time(59)
+    assert drill.phases == {"a": "Running"}
+
+    assert drill.pass_time(1).phases == {"a": "Failed TimedOut"}

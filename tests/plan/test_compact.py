@@ -118,13 +118,13 @@ def test_runs_of_much() -> None:
     job = {
         "image": "busybox",
         "strategy": {"matrix": {"x": list(range(40))}},
-        "steps": [{"id": "s", "run": "true"}],
+        "steps": [{"id": "s", "run": "true"}, *({"run": "true"} for _ in range(70))],
         "outputs": {"v": "${{ steps.s.outputs.v }}"},
     }
     drill = Drill({"jobs": {"t": job}}).look()
     notes = []
     for at in range(40):
-        drill.end(f"t[{at}]", outputs={"s": {"v": "x" * 25_000}})
+        drill.end(f"t[{at}]", outputs={"s": {"v": "x" * 12_000}})
         notes.append(drill.status.compacted)
 
     drill.annotate(rerun="1")

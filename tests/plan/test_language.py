@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fairlead.model.ids import JobId
 from tests.plan.drill import Drill, a_job
 
 
@@ -325,3 +326,19 @@ def test_ttl_deletes_the_workflow() -> None:
     assert decision.look_again is not None
     drill.now = decision.look_again
     assert [type(each).__name__ for each in drill.decide().actions] == ["DeleteWorkflow"]
+
+
+def test_outputs_of_a_run_have_a_limit_together() -> None:
+    """They stand in its status; the job that goes over it fails and says so."""
+    job = a_job(steps=[{"id": "s", "run": "true"}], outputs={"v": "${{ steps.s.outputs.v }}"})
+    del job["commands"]
+    jobs = {"a": job, "b": {**job, "needs": "a"}}
+
+    drill = Drill({"jobs": jobs}).look().end("a", outputs={"s": {"v": "x" * 300_000}})
+    drill.end("b", outputs={"s": {"v": "y" * 300_000}})
+
+    b = drill.status.jobs[JobId("b")]
+    assert (b.phase, b.reason, b.outputs) == ("Failed", "OutputsTooLarge", {})
+    assert b.message == (
+        "its outputs take 300001 bytes, and 224287 of the 524288 are left that a run's may take together"
+    )

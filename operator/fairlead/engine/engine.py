@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from fairlead.engine.desk import Desk
 from fairlead.engine.errors import ConflictError, EngineError, GoneError, RefusedError, UnavailableError
+from fairlead.engine.filing import Filing
 from fairlead.engine.queue import KeyedQueue
 from fairlead.engine.store import Store
 from fairlead.model.problem import InvalidWorkflowError
@@ -29,7 +30,7 @@ from fairlead.plan import (
     Refusal,
     plan,
 )
-from fairlead.plan.admission import Limits, claims_of, remains_of, working
+from fairlead.plan.admission import Limits
 from fairlead.plan.announcements import announce
 from fairlead.syntax import parse_spec
 
@@ -42,8 +43,7 @@ if TYPE_CHECKING:
     from fairlead.model.ids import NodeId, Uid, WorkflowKey
     from fairlead.model.status import NodeStatus, WorkflowStatus
     from fairlead.model.workflow import Workflow
-    from fairlead.plan import Action, Creation, Decision, KubernetesJob
-    from fairlead.plan.neighbours import Claim
+    from fairlead.plan import Action, Creation, Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +74,13 @@ class Engine:
         self.queue: KeyedQueue[WorkflowKey] = KeyedQueue()
         self.store = Store(self.queue.add)
         self._desk = Desk(limits or Limits())
+        self._filing = Filing(self._desk, self.store)
         self._clock = clock
         self._observer = observer
         self._policy = policy or Policy()
         self._pace = pace or Pace()
         self._creations = asyncio.Semaphore(self._pace.creations)
         self._parsed: dict[WorkflowKey, tuple[Uid, int, Workflow | InvalidWorkflowError]] = {}
-        self._uids: dict[WorkflowKey, set[Uid]] = {}
         self._refusals: dict[WorkflowKey, dict[NodeId, Refusal]] = {}
         self._written_at: dict[WorkflowKey, float] = {}
         self._unwritten_since: dict[WorkflowKey, float] = {}
@@ -90,14 +90,7 @@ class Engine:
 
         The store has to know everything that exists by then: what is admitted rests on it.
         """
-        for job in self.store.jobs.values():
-            self._uids.setdefault(job.workflow, set()).add(job.owner)
-        for pod in self.store.pods.values():
-            self._uids.setdefault(pod.workflow, set()).add(pod.owner)
-        for record in self.store.workflows.values():
-            self._wake(self._file(record))
-        for key in [key for key in self._uids if self.store.workflow(key) is None]:
-            self._forget(key)
+        self._wake(self._filing.file_all())
         async with asyncio.TaskGroup() as workers:
             for _ in range(self._pace.workers):
                 workers.create_task(self._work(cluster))
@@ -172,51 +165,18 @@ class Engine:
             case _:
                 assert_never(action)
 
-    def _file(self, record: WorkflowRecord) -> set[WorkflowKey]:
-        """Tell the desk what is recorded of a workflow and what of it works; give those whom it concerns."""
-        resource = record.resource
-        key = resource.key
-        uids = self._uids.setdefault(key, set())
-        uids.add(resource.uid)
-        jobs = self._everything_of(key, resource.uid)
-        claims = claims_of(resource, jobs, self.store.calls_of(key.namespace, resource.uid))
-        remains, busy = self._remains(key, uids - {resource.uid})
-        busy |= working(jobs)
-        return self._desk.update(key, (*claims, *remains), version=record.version, working=busy)
-
-    def _everything_of(self, key: WorkflowKey, uid: Uid) -> tuple[KubernetesJob, ...]:
-        """Give the Kubernetes Jobs of a workflow, those that are gone but for their Pods among them."""
-        return (*self.store.jobs_of(key.namespace, uid), *self.store.remnants_of(key.namespace, uid))
-
-    def _remains(self, key: WorkflowKey, uids: set[Uid]) -> tuple[list[Claim], frozenset[str]]:
-        """Tell what is left of deleted workflows of one name; one of which nothing is left is forgotten."""
-        claims: list[Claim] = []
-        busy: frozenset[str] = frozenset()
-        for uid in uids:
-            jobs = self._everything_of(key, uid)
-            claims += remains_of(key, uid, jobs)
-            busy |= working(jobs)
-            if not jobs:
-                self._uids[key].discard(uid)
-        return claims, busy
-
-    def _reserve(self, record: WorkflowRecord, decision: Decision) -> None:
-        """Have an admission count that is about to be written."""
-        key = record.resource.key
-        claims = claims_of(replace(record.resource, status=decision.status), ())
-        self._wake(self._desk.reserve(key, claims, version=record.version))
-
     def _wake(self, keys: Iterable[WorkflowKey]) -> None:
         for key in keys:
             self.queue.add(key)
 
     def _plan(self, record: WorkflowRecord) -> Decision:
         resource = record.resource
-        self._wake(self._file(record) - {resource.key})
+        jobs = self.store.jobs_of(resource.key.namespace, resource.uid)
+        self._wake(self._filing.file(record, jobs) - {resource.key})
         workflow = self._parse(record)
         refusals = self._refusals.get(resource.key, {})
         observed = Observed(
-            jobs=self.store.jobs_of(resource.key.namespace, resource.uid),
+            jobs=jobs,
             calls=self.store.calls_of(resource.key.namespace, resource.uid),
             refusals=refusals,
             neighbours=self._desk.neighbours(resource.key),
@@ -224,7 +184,7 @@ class Engine:
         decision = plan(workflow, resource, observed, self._clock(), self._policy)
         # Nothing is awaited from the filing to here, so nobody else can have been let in meanwhile.
         if decision.record_first:
-            self._reserve(record, decision)
+            self._wake(self._filing.reserve(record, decision.status))
         self._wake(self._desk.demand(resource.key, decision.demand))
         return decision
 
@@ -247,6 +207,7 @@ class Engine:
         """Make Kubernetes Jobs and called Workflows, several at a time; give the first error, when the rest is done."""
         key = record.resource.key
         refusals = self._refusals.setdefault(key, {}) if creations else {}
+        unheard: set[str] = set()
 
         async def one(create: Creation) -> EngineError | None:
             async with self._creations:
@@ -264,6 +225,7 @@ class Engine:
                     return error
                 except UnavailableError as error:
                     refusals[create.node] = Refusal(str(error))
+                    unheard.add(create.name)
                     return error
             refusals.pop(create.node, None)
             self._observer.created(key, create)
@@ -274,7 +236,9 @@ class Engine:
         try:
             errors = [error for error in await asyncio.gather(*map(one, creations)) if error is not None]
         finally:
-            self._wake(self._file(record) | self._desk.started(key, names))
+            # Where jobs aren't limited, nobody waits for this. One of which no answer came may be there.
+            if names and self._desk.limits.on_jobs:
+                self._wake(self._filing.file(record) | self._desk.started(key, set(names) - unheard))
         return errors[0] if errors else None
 
     def _refusal(self, error: RefusedError, before: Refusal | None) -> Refusal:
@@ -313,11 +277,7 @@ class Engine:
 
     def _forget(self, key: WorkflowKey) -> None:
         self.queue.forget(key)
-        # What it started may work on until the garbage collector has ended it, and is heard of until then.
-        remains, busy = self._remains(key, set(self._uids.get(key, ())))
-        self._wake(self._desk.forget(key, remains, busy))
-        if not self._uids.get(key):
-            self._uids.pop(key, None)
+        self._wake(self._filing.forget(key))
         for memory in (self._parsed, self._refusals, self._written_at, self._unwritten_since):
             memory.pop(key, None)
 

@@ -83,6 +83,7 @@ class Reason(StrEnum):
     MISCONFIGURED = "Misconfigured"
     NEED_NOT_MET = "NeedNotMet"
     OUTPUTS_LOST = "OutputsLost"
+    OUTPUTS_TOO_LARGE = "OutputsTooLarge"
     OUT_OF_MEMORY = "OutOfMemory"
     POD_LOST = "PodLost"
     START_FAILED = "StartFailed"

@@ -45,6 +45,8 @@ class AdmissionStatus(Model):
     """Whether it may run; it then holds its group until nothing of it works any more."""
     since: PreciseTime
     """When it began to wait."""
+    admitted_at: PreciseTime | None = None
+    """Since when it may run."""
     group: str | None = None
     """Its concurrency group."""
     cancel_in_progress: bool = False

@@ -69,9 +69,11 @@ def _under_way(run: Run) -> bool:
 def _stands(run: Run, asked: AdmissionStatus, *, counted: bool) -> RunAdmission:
     match run.observed.neighbours.standing(_claim(run, asked, None, counted=counted)):
         case Admitted():
-            if not asked.admitted:
-                run.record_first = True
-            return RunAdmission(admitted=asked.admitted, status=asked.model_copy(update={"admitted": True}))
+            if asked.admitted:
+                return RunAdmission(admitted=True, status=asked)
+            run.record_first = True
+            admitted = asked.model_copy(update={"admitted": True, "admitted_at": run.now})
+            return RunAdmission(admitted=False, status=admitted)
         case Waits(message):
             return RunAdmission(admitted=asked.admitted, status=asked, message=message)
         case Yields(message):
@@ -98,7 +100,7 @@ def admit_node(run: Run, job: JobPlan, node: Node) -> bool:
             return True
         case Admitted():
             run.record_first = True
-            admitted = asked.model_copy(update={"admitted": True})
+            admitted = asked.model_copy(update={"admitted": True, "admitted_at": run.now})
             node.state = node.state.model_copy(update={"phase": JobPhase.QUEUED, "admission": admitted})
         case Waits(message):
             waiting = {"phase": JobPhase.QUEUED, "admission": asked, "message": message}

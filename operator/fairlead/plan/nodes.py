@@ -24,6 +24,7 @@ from fairlead.plan.run import Again, Ready, end
 from fairlead.plan.steps import flag
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from fairlead.model.workflow import JobPlan
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
     from fairlead.plan.run import Node, Run
 
 _RETRY = re.compile(r"; retry [0-9]+ of [0-9]+( in [0-9a-z.]+)?$")
-_NOT_AGAIN = frozenset({Reason.EXPRESSION_FAILED, Reason.JOB_REFUSED, Reason.DEADLOCKED})
+MOST_OUTPUTS = 512 * 1024
+"""Bytes that the outputs of a run's jobs may take together: they stand in its status, which may have 1 MiB."""
+
+_NOT_AGAIN = frozenset({Reason.OUTPUTS_TOO_LARGE, Reason.EXPRESSION_FAILED, Reason.JOB_REFUSED, Reason.DEADLOCKED})
 
 
 def needs_of(run: Run, job: JobPlan) -> Contexts:
@@ -149,10 +153,17 @@ def _ended(run: Run, job: JobPlan, node: Node, verdict: Ended, attempt: Kubernet
         except ExpressionError as error:
             if reason is None:
                 reason, message = Reason.EXPRESSION_FAILED, f"outputs: {one_line(str(error))}"
+    size, room = _size(outputs), MOST_OUTPUTS - _size_of_others(run)
+    if size > room:
+        said = (
+            f"its outputs take {size} bytes, and {room} of the {MOST_OUTPUTS} are left that a run's may take together"
+        )
+        reason, message, outputs = reason or Reason.OUTPUTS_TOO_LARGE, message or said, {}
     kind = RetryOn.TIMEOUT if reason is Reason.TIMED_OUT else RetryOn.FAILURE
     failed = reason is not None and reason not in _NOT_AGAIN and not verdict.cancelled
     if failed and _retried(run, job, node, kind, message or "", finished):
         return
+    run.outputs = _size_of_others(run) + _size(outputs)
     node.state = node.state.model_copy(
         update={
             "started_at": verdict.started_at or node.state.started_at,
@@ -167,6 +178,18 @@ def _ended(run: Run, job: JobPlan, node: Node, verdict: Ended, attempt: Kubernet
         node.state = end(node.state, JobPhase.CANCELLED, reason, message, now=finished)
     else:
         _fail(run, job, node, reason, message, finished)
+
+
+def _size(outputs: Mapping[str, str]) -> int:
+    return sum(len(name) + len(value.encode()) for name, value in outputs.items())
+
+
+def _size_of_others(run: Run) -> int:
+    """Count the bytes of the outputs that the run has recorded, or is about to."""
+    if run.outputs is None:
+        states = [one for state in run.current.jobs.values() for one in (state, *state.combinations)]
+        run.outputs = sum(_size(state.outputs) for state in states if state.outputs)
+    return run.outputs
 
 
 def _reporting_pod(attempt: KubernetesJob) -> str:

@@ -164,8 +164,11 @@ def _stop(run: Run) -> Stop | None:
     """Tell whether, and why, the run ends early."""
     if run.resource.annotations.get(CANCEL, "").strip() == str(run.current.run):
         return Stop(Reason.CANCELLED, "the run was cancelled")
-    if run.workflow.timeout is not None:
-        deadline = run.current.started_at + timedelta(seconds=run.workflow.timeout)
+    if run.workflow.timeout is not None and run.admission.admitted:
+        # The time that it waited for its group or for room among the workflows isn't its own.
+        asked = run.admission.status
+        since = asked.admitted_at if asked is not None and asked.admitted_at is not None else run.current.started_at
+        deadline = since + timedelta(seconds=run.workflow.timeout)
         if run.now >= deadline:
             said = f"the run timed out after {format_duration(run.workflow.timeout)}"
             return Stop(Reason.TIMED_OUT, said, JobPhase.FAILED, _RUN_TIMED_OUT)

@@ -122,6 +122,7 @@ class Run:
     admission: RunAdmission = RunAdmission(admitted=True)
     needed: dict[JobId, Contexts] = field(default_factory=dict)
     busy: int = 0
+    outputs: int | None = None
     waiting: int = 0
     held: bool = False
     record_first: bool = False

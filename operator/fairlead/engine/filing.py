@@ -1,0 +1,78 @@
+"""Tells the desk what the store knows: what is recorded of each workflow, and what of it works."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fairlead.plan.admission import claims_of, remains_of, working
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fairlead.engine.desk import Desk
+    from fairlead.engine.store import Store, WorkflowRecord
+    from fairlead.model.ids import Uid, WorkflowKey
+    from fairlead.model.status import WorkflowStatus
+    from fairlead.plan import KubernetesJob
+    from fairlead.plan.neighbours import Claim
+
+
+class Filing:
+    """Files workflows with the desk. Each method gives the workflows that have to look again because of it."""
+
+    def __init__(self, desk: Desk, store: Store) -> None:
+        self._desk = desk
+        self._store = store
+        # A workflow that was deleted, and made again under its name, may have left something behind that works.
+        self._uids: dict[WorkflowKey, set[Uid]] = {}
+
+    def file_all(self) -> set[WorkflowKey]:
+        """File everything that there is, before anything is decided."""
+        for job in self._store.jobs.values():
+            self._uids.setdefault(job.workflow, set()).add(job.owner)
+        for pod in self._store.pods.values():
+            self._uids.setdefault(pod.workflow, set()).add(pod.owner)
+        woken: set[WorkflowKey] = set()
+        for record in self._store.workflows.values():
+            woken |= self.file(record)
+        for key in [key for key in self._uids if self._store.workflow(key) is None]:
+            woken |= self.forget(key)
+        return woken
+
+    def file(self, record: WorkflowRecord, jobs: Sequence[KubernetesJob] | None = None) -> set[WorkflowKey]:
+        """File a workflow, as it is known now; `jobs` are its own, where they were looked up already."""
+        resource = record.resource
+        key = resource.key
+        uids = self._uids.setdefault(key, set())
+        uids.add(resource.uid)
+        jobs = self._store.jobs_of(key.namespace, resource.uid) if jobs is None else jobs
+        jobs = (*jobs, *self._store.remnants_of(key.namespace, resource.uid))
+        claims = claims_of(resource, jobs, self._store.calls_of(key.namespace, resource.uid))
+        remains, busy = self._remains(key, uids - {resource.uid})
+        busy |= working(jobs) if self._desk.limits.on_jobs else frozenset()
+        return self._desk.update(key, (*claims, *remains), version=record.version, working=busy)
+
+    def reserve(self, record: WorkflowRecord, status: WorkflowStatus) -> set[WorkflowKey]:
+        """Have what a status admits count that is about to be written."""
+        claims = claims_of(replace(record.resource, status=status), ())
+        return self._desk.reserve(record.resource.key, claims, version=record.version)
+
+    def forget(self, key: WorkflowKey) -> set[WorkflowKey]:
+        """File that a workflow is gone. What it started is heard of until it has ended."""
+        remains, busy = self._remains(key, set(self._uids.get(key, ())))
+        if not self._uids.get(key):
+            self._uids.pop(key, None)
+        return self._desk.forget(key, remains, busy)
+
+    def _remains(self, key: WorkflowKey, uids: set[Uid]) -> tuple[list[Claim], frozenset[str]]:
+        """Tell what is left of deleted workflows of one name; one of which nothing is left is forgotten."""
+        claims: list[Claim] = []
+        busy: frozenset[str] = frozenset()
+        for uid in uids:
+            jobs = (*self._store.jobs_of(key.namespace, uid), *self._store.remnants_of(key.namespace, uid))
+            claims += remains_of(key, uid, jobs)
+            busy |= working(jobs)
+            if not jobs:
+                self._uids[key].discard(uid)
+        return claims, busy

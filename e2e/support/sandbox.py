@@ -134,5 +134,6 @@ class Sandbox:
             self.kubectl.attempt("get", "workflows.fairlead.dev", "-o", "yaml"),
             self.kubectl.attempt("get", "jobs,pods", "-o", "wide"),
             self.kubectl.attempt("get", "events", "--sort-by=.metadata.creationTimestamp"),
+            self.kubectl.attempt("logs", "-l", "fairlead.dev/workflow", "--prefix", "--tail=60", "--all-containers"),
         ]
         return "\n".join(output + said for _, output, said in parts)

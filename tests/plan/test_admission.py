@@ -116,7 +116,7 @@ def test_a_run_claims_what_it_recorded() -> None:
 def test_a_run_that_is_over_holds_its_group_while_something_works() -> None:
     """A run or a node that is recorded as over holds its group until its Pods have ended, and asks for nothing."""
     run = a_run(WorkflowPhase.CANCELLED).but(admission=admission()).with_job("x", succeeded(admission=admission("X")))
-    ending = attempt_at("x", pod(going(), taken=True), deleting=True)
+    ending = attempt_at("x", pod(going(), taken=True), deleting=True, group="X", run_group="Main")
     found = [claims_of(run.resource(), [ending]), claims_of(run.resource(), [replace(ending, pods=(OVER,))])]
     assert found == [(held(), held("x", group="X")), ()]
 
@@ -132,7 +132,7 @@ def test_an_earlier_run_holds_the_groups_that_its_jobs_name() -> None:
 def test_whatever_works_holds() -> None:
     """Something that works in a group holds it, though its claim is recorded as waiting."""
     resource = a_run().but(admission=admission(admitted=False)).resource()
-    assert claims_of(resource, [attempt_at("x", pod(going()))]) == (claim(),)
+    assert claims_of(resource, [attempt_at("x", pod(going()), run_group="Main")]) == (claim(),)
 
 
 def test_a_caller_holds_its_groups_while_a_called_workflow_works() -> None:
@@ -140,6 +140,7 @@ def test_a_caller_holds_its_groups_while_a_called_workflow_works() -> None:
     resource = a_run(WorkflowPhase.CANCELLED).but(admission=admission()).resource()
     over = a_run(WorkflowPhase.CANCELLED).status()
     calls = [called("x", a_run().status()), replace(called("x", over), works=True), called("x", over)]
+    calls = [replace(call, run_group="Main") for call in calls]
     assert [claims_of(resource, (), [call]) for call in calls] == [(held(),), (held(),), ()]
 
 
@@ -160,6 +161,12 @@ def test_what_is_left_of_a_deleted_workflow() -> None:
     """A workflow that is gone holds what its Kubernetes Jobs name, as long as they work."""
     jobs = [attempt_at("x", pod(going()), run_group="Main"), attempt_at("y", OVER, group="Y"), attempt_at("z")]
     assert remains_of(KEY, UID, jobs) == (held(),)
+
+
+def test_a_record_that_was_lost_makes_no_claims() -> None:
+    """What works without a group holds none, though a later run of the same number waits for one."""
+    resource = a_run().but(admission=admission(admitted=False)).resource()
+    assert claims_of(resource, [attempt_at("x", pod(going()))]) == (claim(admitted=False),)
 
 
 def test_nothing_is_claimed_without_a_group() -> None:

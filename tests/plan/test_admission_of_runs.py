@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from fairlead.plan.actions import Demand
@@ -186,3 +187,30 @@ def test_waiting_takes_nothing_of_the_runs_time() -> None:
     assert drill.phases == {"a": "Running"}
 
     assert drill.pass_time(1).phases == {"a": "Failed TimedOut"}
+
+
+def test_who_is_suspended_lets_others_go_first() -> None:
+    """A run, or a job, that waits for its group and is suspended withdraws; resumed, it asks anew."""
+    job = {"jobs": {"a": a_job(concurrency={"group": "G"})}}
+    drills = [waiting_run(Doors(held={"G"})).look(), Drill(job, neighbours=Doors(held={"G"})).look()]
+    found = []
+    for drill in drills:
+        for suspend in (True, False):
+            drill.edit(suspend=suspend)
+            found.append((drill.status.admission or drill.job("a").admission) is not None)
+    assert found == [False, True, False, True]
+
+
+def test_a_run_that_waits_takes_up_other_settings() -> None:
+    """What is edited while it waits is recorded before it counts; it keeps the time since when it waits."""
+    doors = Doors(held={"G"})
+    drill = waiting_run(doors).look()
+    before = drill.status.admission
+    assert before is not None
+    doors.held.clear()
+    drill.now += timedelta(minutes=1)
+    drill.write({**drill.spec, "priority": 3})
+    first = drill.decide()
+
+    assert (first.record_first, first.status.admission) == (False, before.model_copy(update={"priority": 3}))
+    assert drill.look().status.phase == "Running"

@@ -81,7 +81,7 @@ def claims_of(
     found = {(claim.run, claim.node): claim for claim in _recorded(resource)}
     active: list[KubernetesJob | CalledWorkflow] = [job for job in jobs if works(job)]
     active += [call for call in calls if _call_works(call)]
-    for place, group in _held(resource.status, active):
+    for place, group in _held(active):
         known = found.get(place)
         if known is None:
             found[place] = _holding(resource.key, resource.uid, place, group)
@@ -92,7 +92,7 @@ def claims_of(
 
 def remains_of(key: WorkflowKey, uid: Uid, jobs: Iterable[KubernetesJob]) -> tuple[Claim, ...]:
     """Give the claims of a Workflow that is gone, of which some Kubernetes Jobs still work."""
-    held = dict(_held(None, (job for job in jobs if works(job))))
+    held = dict(_held(job for job in jobs if works(job)))
     return tuple(_holding(key, uid, place, group) for place, group in held.items())
 
 
@@ -147,26 +147,13 @@ def _holding(key: WorkflowKey, uid: Uid, place: _Place, group: str | None, *, co
     )
 
 
-def _held(
-    status: WorkflowStatus | None, active: Iterable[KubernetesJob | CalledWorkflow]
-) -> Iterator[tuple[_Place, str]]:
-    """Give the groups that something works in: as it says itself, or else as its run recorded it."""
-    recorded = {} if status is None else dict(_groups(status))
+def _held(active: Iterable[KubernetesJob | CalledWorkflow]) -> Iterator[tuple[_Place, str]]:
+    """Give the groups that something works in, as it says itself: run numbers come again where a record was lost."""
     for each in active:
-        for place, group in (((each.run, None), each.run_group), ((each.run, each.node), each.group)):
-            found = group or recorded.get(place)
-            if found is not None:
-                yield place, found
-
-
-def _groups(status: WorkflowStatus) -> Iterator[tuple[_Place, str]]:
-    if status.run is None:
-        return
-    if status.admission is not None and status.admission.group is not None:
-        yield (status.run, None), status.admission.group
-    for node, state in _nodes(status):
-        if state.admission is not None and state.admission.group is not None:
-            yield (status.run, node), state.admission.group
+        if each.run_group is not None:
+            yield (each.run, None), each.run_group
+        if each.group is not None:
+            yield (each.run, each.node), each.group
 
 
 def _nodes(status: WorkflowStatus) -> Iterator[tuple[NodeId, NodeStatus]]:

@@ -36,9 +36,8 @@ def admit_run(run: Run) -> RunAdmission:
 
 
 def _admit_run(run: Run) -> RunAdmission:
+    concurrency = run.workflow.concurrency
     recorded = run.current.admission
-    # A run that began without a group goes on without it.
-    concurrency = None if recorded is None and _under_way(run) else run.workflow.concurrency
     counted = run.observed.neighbours.limited and not run.resource.callers
     if concurrency is None and not counted and recorded is None:
         return RunAdmission(admitted=True)
@@ -56,14 +55,6 @@ def _admit_run(run: Run) -> RunAdmission:
             # How it stands is told by what is recorded, so that comes first.
             return RunAdmission(admitted=False, status=asked, message="waits with other settings than before")
     return _stands(run, asked, counted=counted)
-
-
-def _under_way(run: Run) -> bool:
-    """Whether something of the run was started already."""
-    states = run.current.jobs.values()
-    return bool(run.attempts) or any(
-        state.phase is not JobPhase.PENDING and state.kept_from is None for state in states
-    )
 
 
 def _stands(run: Run, asked: AdmissionStatus, *, counted: bool) -> RunAdmission:
@@ -112,6 +103,13 @@ def admit_node(run: Run, job: JobPlan, node: Node) -> bool:
         case _ as never:
             assert_never(never)
     return False
+
+
+def withdraw(node: Node) -> None:
+    """Let others go first while a node can't go, though it were its turn."""
+    asked = node.state.admission
+    if asked is not None and not asked.admitted:
+        node.state = node.state.model_copy(update={"admission": None})
 
 
 def push_aside(run: Run, job: JobPlan, node: Node) -> None:

@@ -22,7 +22,7 @@ from fairlead.model.phase import JobPhase, Reason, Result
 from fairlead.model.problem import InvalidWorkflowError, one_line, quote
 from fairlead.model.status import CombinationStatus, JobStatus
 from fairlead.plan.actions import Decision, DeleteWorkflow, Demand
-from fairlead.plan.admitting import admit_node, admit_run, push_aside
+from fairlead.plan.admitting import admit_node, admit_run, push_aside, withdraw
 from fairlead.plan.contexts import base_contexts, workflow_outputs
 from fairlead.plan.env import Sources
 from fairlead.plan.gate import Closed, Lineage, combinations, gate, holds, lineage_of
@@ -263,6 +263,7 @@ def _start_nodes(run: Run, job: JobPlan) -> None:
             check(run, job, node)
             continue
         if run.workflow.suspend and run.stop is None:
+            withdraw(node)
             _queue(node, Reason.SUSPENDED, "the workflow is suspended")
         elif (most is not None and active >= most) or (
             run.workflow.max_parallel is not None and run.busy >= run.workflow.max_parallel

@@ -44,7 +44,7 @@ def test_one_at_a_time_though_the_operator_dies(sandbox: Sandbox, installation: 
     for name in NAMES:
         sandbox.apply(name, in_a_group())
     for number, name in enumerate(NAMES):
-        sandbox.wait_for_job(name, "first")
+        sandbox.wait_until(name, "its turn", lambda status: status.get("phase") in ("Running", "Succeeded"))
         (kill, delete_pod)[number % 2](installation)
 
     for name in NAMES:
@@ -69,7 +69,7 @@ def test_a_newer_one_cancels_what_is_in_progress(sandbox: Sandbox) -> None:
 
 def test_only_the_newest_waits(sandbox: Sandbox) -> None:
     """With `queue: latest` a newer one takes the place of the one that waits."""
-    sandbox.apply("runs", {**in_a_group(), "jobs": {"long": {"commands": ["sleep 6"]}}})
+    sandbox.apply("runs", {**in_a_group(), "jobs": {"long": {"commands": ["sleep 600"]}}})
     sandbox.wait_for_job("runs", "long")
 
     sandbox.apply("waits", in_a_group(queue="latest"))
@@ -77,5 +77,6 @@ def test_only_the_newest_waits(sandbox: Sandbox) -> None:
     sandbox.apply("replaces", in_a_group(queue="latest"))
 
     assert sandbox.wait("waits", "Cancelled")["jobs"]["first"].get("kubernetesJob") is None
-    sandbox.wait("runs")
+    sandbox.kubectl.run("annotate", "fwf", "runs", "fairlead.dev/cancel=1")
+    sandbox.wait("runs", "Cancelled")
     sandbox.wait("replaces")

@@ -26,7 +26,6 @@ from tests.builders import at, ended, going, reported
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
-    from datetime import datetime
 
     from fairlead.model.ids import WorkflowKey
     from fairlead.model.workflow import Workflow
@@ -191,7 +190,7 @@ class Operator:
     queue: dict[WorkflowKey, None] = field(init=False)
     flights: dict[WorkflowKey, Flight] = field(init=False)
     late: list[tuple[WorkflowKey, Flight]] = field(init=False)
-    again: dict[WorkflowKey, datetime] = field(default_factory=dict)
+    unheard: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Start."""
@@ -238,6 +237,10 @@ class Operator:
                 error = conflict
         elif isinstance(flight.call, WorkflowStatus):
             self.late.append((key, flight))
+        if isinstance(flight.call, CreateJob):
+            self.unheard.add(flight.call.name)
+            if answer is Answer.DONE:
+                self.unheard.remove(flight.call.name)
         if answer is not Answer.DONE:
             error = UnavailableError("connection reset")
         if error is None and isinstance(flight.call, WorkflowStatus):
@@ -247,12 +250,11 @@ class Operator:
         self._go_on(key, flight.look, error)
 
     def working(self) -> Counter[str]:
-        """Count the Kubernetes Jobs of which it has heard that aren't over, by namespace."""
+        """Count the Kubernetes Jobs that aren't over, by namespace, but for those that nobody answered for."""
         found = Counter[str]()
-        for key, view in self.views.items():
-            true = self.cluster.views[key]
-            there = working([job for jobs in (true.jobs, *true.remains.values()) for job in jobs.values()])
-            found[key.namespace] += len(there & {name for jobs in (view.jobs, *view.remains.values()) for name in jobs})
+        for key, view in self.cluster.views.items():
+            there = working([job for jobs in (view.jobs, *view.remains.values()) for job in jobs.values()])
+            found[key.namespace] += len(there - self.unheard)
         return found
 
     def arrive_late(self) -> None:
@@ -305,8 +307,6 @@ class Operator:
             # One of which nobody heard may be there: it counts until the next look has asked again.
             yield view, create
             self._wake(self._tell(key) | self.desk.started(key, {create.name}))
-        if decision.look_again is not None:
-            self.again[key] = decision.look_again
         if decision.status.to_json() != resource.status.to_json():
             yield view, decision.status
             self._wake(self._tell(key))

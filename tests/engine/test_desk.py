@@ -235,6 +235,18 @@ def test_a_job_that_is_being_made_takes_up_room() -> None:
     assert (rooms, woken) == ([0, 1], {two})
 
 
+def test_what_nobody_answered_for_keeps_its_room() -> None:
+    """A Job that may have been made keeps its room for the next try, and leaves it to others when there is none."""
+    desk, one, two = Desk(Limits(jobs=1)), key_of("w1"), key_of("w2")
+    desk.room(one, 1, 0)
+    desk.starting(one, {"j1"})
+    desk.demand(one, Demand())
+    rooms = [desk.room(two, 1, 0), desk.room(one, 1, 0)]
+    desk.starting(one, ())
+    desk.demand(one, Demand())
+    assert [*rooms, desk.room(two, 1, 0)] == [0, 1, 1]
+
+
 def test_a_workflow_that_is_gone_wants_no_room() -> None:
     """What a deleted workflow wanted, or was about to make, leaves room for others."""
     desk, gone, other = Desk(Limits(jobs=1)), key_of("gone"), key_of("other")

@@ -93,7 +93,7 @@ class Desk:
     def starting(self, key: WorkflowKey, names: Collection[str]) -> _Keys:
         """Count Kubernetes Jobs that are about to be made, by name, after each plan.
 
-        Those of earlier plans of which nobody knows whether they were made count no longer: they are seen by now.
+        Of those that no answer came for the last time, the ones that aren't asked for again count no longer.
         """
         return self._rooms.starting(key, names)
 

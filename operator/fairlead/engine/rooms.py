@@ -60,8 +60,10 @@ class Rooms:
         """Tell how many of so many nodes may start now; that it wants them counts from now on."""
         if not self._limited:
             return wanted
-        self._better_off |= self.demand(key, wanted, priority)
-        return self._places.given(key)
+        # What may have been made already keeps its room until it is asked for again.
+        kept = min(wanted, len(self._starting.get(key, _NONE) - self._working.get(key, _NONE)))
+        self._better_off |= self.demand(key, wanted - kept, priority)
+        return kept + self._places.given(key)
 
     def _count(self, key: WorkflowKey, working: frozenset[str], starting: frozenset[str]) -> set[WorkflowKey]:
         if not self._limited:

@@ -17,7 +17,7 @@ def problems(whole: object, job: object) -> list[str]:
     if job is not None:
         document["jobs"]["deploy"]["concurrency"] = {"group": job}
     spec, wrong = check_shape(document, WorkflowSpec)
-    return [str(problem) for problem in [*wrong, *(check(spec, document) if spec else ())]]
+    return [str(problem) for problem in [*wrong, *(check(spec) if spec else ())]]
 
 
 def itself(group: str) -> list[str]:

@@ -5,13 +5,13 @@ Names are computed when a run or a job starts. What shows only then is found the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fairlead.expressions import fold
 from fairlead.model.problem import Problem, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from fairlead.model.problem import Path
     from fairlead.model.spec import Body, Concurrency
@@ -20,9 +20,8 @@ MOST_GROUP = 255
 """Characters of a group's name, as it is written and when it is filled in."""
 
 
-def check(spec: Body, document: Mapping[str, Any]) -> Iterator[Problem]:
-    """Find groups without a name, and jobs in the group of their own workflow. `document` isn't asked."""
-    del document
+def check(spec: Body) -> Iterator[Problem]:
+    """Find groups without a name, and jobs in the group of their own workflow."""
     yield from _name(spec.concurrency, ("spec",))
     whole = _folded(spec.concurrency)
     for job_id, job in spec.jobs.items():

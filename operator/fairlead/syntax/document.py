@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from fairlead.model.problem import MOST_PROBLEMS, InvalidWorkflowError
 from fairlead.model.spec import Body, WorkflowSpec
-from fairlead.syntax import graph, jobs, names, services, steering
+from fairlead.syntax import concurrency, graph, jobs, names, services, steering
 from fairlead.syntax.compile import compile_workflow
 from fairlead.syntax.shape import check_shape
 
@@ -40,6 +40,7 @@ def checked(document: Mapping[str, object], model: type[B], own: Check[B] = lamb
             own(spec, document),
             jobs.check(spec, document),
             services.check(spec, document),
+            concurrency.check(spec),
             graph.check(spec, document),
             names.check(spec),
         )

@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 KEYS = [WorkflowKey("a", "w1"), WorkflowKey("a", "w2"), WorkflowKey("a", "w3"), WorkflowKey("b", "w1")]
-# An expression, so that a job may name the group that its own run has: that is found only when it runs.
-GROUPS = [None, "${{ 'g' }}", "${{ 'G' }}", "${{ 'g' }}", "${{ 'h' }}"]
+GROUPS = [None, "g", "G", "g", "h"]
+# Written in two ways, so that a job may name the group that its own run has: that is found only when it runs.
+OF_A_RUN, OF_A_JOB = "${{ format('%s') }}", "${{ '%s' }}"
 
 
 @st.composite
-def concurrency(draw: st.DrawFn) -> dict[str, Any]:
+def concurrency(draw: st.DrawFn, written: str) -> dict[str, Any]:
     """Draw a group, or none, and how it treats those before."""
-    group = draw(st.sampled_from(GROUPS))
-    if group is None:
+    name = draw(st.sampled_from(GROUPS))
+    if name is None:
         return {}
+    group = written % name
     settings = {"cancelInProgress": draw(st.booleans()), "queue": draw(st.sampled_from(["all", "latest"]))}
     return {"concurrency": {"group": group, **settings}}
 
@@ -32,11 +34,11 @@ def concurrency(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def specs(draw: st.DrawFn) -> dict[str, Any]:
     """Draw a workflow of one or two jobs, side by side or one after the other."""
-    spec = a_spec().but(**draw(concurrency()), priority=draw(st.sampled_from([0, 0, 1])))
+    spec = a_spec().but(**draw(concurrency(OF_A_RUN)), priority=draw(st.sampled_from([0, 0, 1])))
     spec = spec.but(suspend=draw(st.integers(0, 9)) == 0)
-    spec = spec.job("x", **draw(concurrency()))
+    spec = spec.job("x", **draw(concurrency(OF_A_JOB)))
     if draw(st.booleans()):
-        fields = {**draw(concurrency()), **draw(st.sampled_from([{}, {}, {"if": "always()"}]))}
+        fields = {**draw(concurrency(OF_A_JOB)), **draw(st.sampled_from([{}, {}, {"if": "always()"}]))}
         spec = spec.job("y", *draw(st.sampled_from([(), ("x",)])), **fields)
     return spec.document()
 

@@ -4,20 +4,24 @@ from typing import Any
 
 import pytest
 
-from fairlead.model.spec import WorkflowSpec
-from fairlead.syntax.concurrency import check
-from fairlead.syntax.shape import check_shape
+from fairlead.model.problem import InvalidWorkflowError
+from fairlead.syntax import parse_spec
 
 
 def problems(whole: object, job: object) -> list[str]:
     """Give what is wrong with the group of a workflow, and with that of its job `deploy`."""
-    document: dict[str, Any] = {"jobs": {"deploy": {"image": "a", "commands": ["a"]}}}
+    deploy: dict[str, Any] = {"image": "a", "commands": ["a"]}
+    document: dict[str, Any] = {"inputs": {"x": 1, "y": 2}}
     if whole is not None:
         document["concurrency"] = {"group": whole}
     if job is not None:
-        document["jobs"]["deploy"]["concurrency"] = {"group": job}
-    spec, wrong = check_shape(document, WorkflowSpec)
-    return [str(problem) for problem in [*wrong, *(check(spec) if spec else ())]]
+        deploy["concurrency"] = {"group": job}
+    document["jobs"] = {"deploy": deploy}
+    try:
+        parse_spec(document)
+    except InvalidWorkflowError as error:
+        return [str(problem) for problem in error.problems]
+    return []
 
 
 def itself(group: str) -> list[str]:

@@ -4,17 +4,19 @@ from typing import Any
 
 import pytest
 
-from fairlead.model.spec import WorkflowSpec
-from fairlead.syntax.pods import check, reserved
-from fairlead.syntax.shape import check_shape
+from fairlead.model.problem import InvalidWorkflowError
+from fairlead.syntax import parse_spec
+from fairlead.syntax.pods import reserved
 
 
 def problems(**job: object) -> list[str]:
     """Give what is wrong with a job's Pod settings, without the place of the job."""
     document = {"jobs": {"test": {"image": "a", "commands": ["a"], **job}}}
-    spec, wrong = check_shape(document, WorkflowSpec)
-    found = [*wrong, *(check(spec, document) if spec else ())]
-    return [str(problem).removeprefix("spec.jobs.test.") for problem in found]
+    try:
+        parse_spec(document)
+    except InvalidWorkflowError as error:
+        return [str(problem).removeprefix("spec.jobs.test.") for problem in error.problems]
+    return []
 
 
 def template(**fields: Any) -> list[str]:  # noqa: ANN401  as in JSON

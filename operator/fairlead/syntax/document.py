@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from fairlead.model.problem import MOST_PROBLEMS, InvalidWorkflowError
 from fairlead.model.spec import Body, WorkflowSpec
-from fairlead.syntax import concurrency, graph, jobs, names, services, steering
+from fairlead.syntax import concurrency, graph, jobs, names, pods, services, steering
 from fairlead.syntax.compile import compile_workflow
 from fairlead.syntax.shape import check_shape
 
@@ -39,7 +39,8 @@ def checked(document: Mapping[str, object], model: type[B], own: Check[B] = lamb
         checks = (
             own(spec, document),
             jobs.check(spec, document),
-            services.check(spec, document),
+            services.check(spec),
+            pods.check(spec),
             concurrency.check(spec),
             graph.check(spec, document),
             names.check(spec),

@@ -46,7 +46,7 @@ def reserved(container: str) -> bool:
     return container in (_MAIN, _OURS) or container.startswith(f"{_OURS}-")
 
 
-def check(spec: Body, _document: Mapping[str, Any]) -> Iterator[Problem]:
+def check(spec: Body) -> Iterator[Problem]:
     """Find what is wrong with the Pod settings of jobs."""
     for job_id, job in spec.jobs.items():
         yield from _settings(job, ("spec", "jobs", job_id))

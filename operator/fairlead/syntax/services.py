@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fairlead.model.problem import Path, Problem, quote
 from fairlead.model.services import known_image, names_way, ports_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 
 
-def check(spec: Body, _document: Mapping[str, Any]) -> Iterator[Problem]:
+def check(spec: Body) -> Iterator[Problem]:
     """Find what is wrong with the services of jobs."""
     for job_id, job in spec.jobs.items():
         at: Path = ("spec", "jobs", job_id)

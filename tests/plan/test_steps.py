@@ -9,7 +9,8 @@ from fairlead.model.containers import EnvReference, KeyRef
 from fairlead.model.report import JobState
 from fairlead.model.workflow import StepPlan
 from fairlead.plan import CreateJob, LateStep, Mixed, StepRequest
-from fairlead.plan.steps import flag, is_late
+from fairlead.plan.env import Sources
+from fairlead.plan.steps import fill_steps, flag, is_late
 from tests.plan.drill import Drill
 
 CONTEXTS: dict[str, object] = {
@@ -169,3 +170,12 @@ def test_when_a_step_runs(condition: str | None, states: set[str]) -> None:
     (found,) = made({"steps": [step]}).request.steps
     assert isinstance(found, StepRequest)
     assert set(found.runs_in) == states
+
+
+def test_hash_files_in_a_steps_variable() -> None:
+    """It is the agent's to fill in, as in any of the step's texts; nothing in it stays in the cluster."""
+    step = StepPlan("a", "a", env={"KEY": "${{ hashFiles('*.lock') }}"})
+
+    [filled] = fill_steps([step], {"env": {}}, Sources("s", "v"))
+
+    assert filled == LateStep(step)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairlead.expressions import Evaluator, Text, interpolate, parse_template, references, to_text
+from fairlead.model.by_reference import names_reference
 from fairlead.model.containers import EnvReference, KeyRef
 from fairlead.plan.actions import Mixed
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
     from fairlead.expressions import Functions, Node, Template
     from fairlead.plan.actions import EnvValue
-
-_BY_REFERENCE = frozenset({"secrets", "vars"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +40,11 @@ def readable(env: Mapping[str, EnvValue]) -> dict[str, str]:
     return {name: value for name, value in env.items() if isinstance(value, str)}
 
 
-def holds_reference(value: str | EnvReference) -> bool:
-    """Whether a variable's value stays in the cluster."""
-    if isinstance(value, EnvReference):
-        return True
-    return "${{" in value and any(_by_reference(part.node) for part in parse_template(value).expressions)
-
-
 def _fill(text: str, contexts: Mapping[str, object], functions: Functions, sources: Sources) -> EnvValue:
     if "${{" not in text:
         return text
     template = parse_template(text, functions=functions)
-    if not any(_by_reference(part.node) for part in template.expressions):
+    if not names_reference(template):
         return interpolate(text, contexts, functions)
     return _mixed(template, contexts, functions, sources)
 
@@ -63,16 +55,12 @@ def _mixed(template: Template, contexts: Mapping[str, object], functions: Functi
     for part in template.parts:
         if isinstance(part, Text):
             parts.append(part.text)
-        elif _by_reference(part.node):
+        elif names_reference(part.node):
             parts.append(_reference(part.node, sources))
         else:
             parts.append(to_text(evaluator.result(part.node)))
     parts = [part for part in parts if part != ""]
     return parts[0] if len(parts) == 1 else Mixed(tuple(parts))
-
-
-def _by_reference(node: Node) -> bool:
-    return any(each.path[0].casefold() in _BY_REFERENCE for each in references(node))
 
 
 def _reference(node: Node, sources: Sources) -> EnvReference:

@@ -21,11 +21,12 @@ from fairlead.expressions import (
     simplify,
     truthy,
 )
+from fairlead.model.by_reference import holds_reference
 from fairlead.model.problem import quote
 from fairlead.model.report import JobState
 from fairlead.model.status_functions import STEP_CONDITION_FUNCTIONS, STEP_FUNCTIONS, status_functions
 from fairlead.plan.actions import LateStep, StepRequest
-from fairlead.plan.env import fill_env, holds_reference, readable
+from fairlead.plan.env import fill_env, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

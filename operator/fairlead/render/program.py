@@ -6,10 +6,10 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from fairlead.model.by_reference import holds_reference
 from fairlead.model.report import JobState
 from fairlead.model.workflow import StepPlan
 from fairlead.plan.actions import LateStep
-from fairlead.plan.env import holds_reference
 from fairlead.render.driver import Late, Script, carriers
 from fairlead.render.report import parse_steps
 

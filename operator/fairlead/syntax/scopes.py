@@ -19,7 +19,7 @@ from fairlead.expressions import (
     parse_template,
     references,
 )
-from fairlead.model.containers import EnvReference
+from fairlead.model.by_reference import BY_REFERENCE, holds_reference, names_reference
 from fairlead.model.problem import Problem, closest, one_line, quote
 from fairlead.model.status_functions import STATUS_FUNCTIONS
 from fairlead.syntax.conditions import bare
@@ -55,7 +55,6 @@ _PROPERTIES: Mapping[str, tuple[str, ...]] = {
 }
 _NEED = ("result", "outputs", "combinations")
 _STEP = ("outputs", "outcome", "conclusion")
-_BY_REFERENCE = ("secrets", "vars")
 _MOST_SHOWN = 120
 
 
@@ -127,7 +126,7 @@ def _references(subject: Node | Template, scope: Scope, path: Path) -> Iterator[
         if problem is not None:
             yield problem
             return
-    if any(reference.path[0].casefold() in _BY_REFERENCE for reference in found):
+    if names_reference(subject):
         yield from _alone(subject, path)
 
 
@@ -135,7 +134,7 @@ def _alone(subject: Node | Template, path: Path) -> Iterator[Problem]:
     """Find secrets that would have to be read to be used: their values never leave the cluster's hands."""
     for expression in getattr(subject, "expressions", ()):
         inside = references(expression.node)
-        if any(each.path[0].casefold() in _BY_REFERENCE for each in inside) and not is_reference(expression.node):
+        if names_reference(expression.node) and not is_reference(expression.node):
             said = "a secret or variable of the cluster is never read, so nothing can be computed from it"
             yield Problem(path, f"{said}; write ${{{{ {'.'.join(inside[0].path)} }}}} by itself")
 
@@ -154,9 +153,9 @@ def _reference(reference: Reference, scope: Scope, path: Path) -> Problem | None
     name, *rest = reference.path
     shown = quote(".".join(reference.path), _MOST_SHOWN)
     context = name.casefold()
-    if context not in scope.names and not (context in _BY_REFERENCE and scope.references):
+    if context not in scope.names and not (context in BY_REFERENCE and scope.references):
         return Problem(path, f"{shown}: {_out_of_place(context, scope)}")
-    if context in _BY_REFERENCE and (not rest or rest[0] == ANY):
+    if context in BY_REFERENCE and (not rest or rest[0] == ANY):
         return Problem(path, f"{shown}: name one, as {context}.NAME")
     return None if not rest or rest[0] == ANY else _property_of(context, shown, rest, scope, path)
 
@@ -182,7 +181,7 @@ def _property_of(context: str, shown: str, rest: list[str], scope: Scope, path: 
 
 
 def _out_of_place(context: str, scope: Scope) -> str:
-    if context in _BY_REFERENCE:
+    if context in BY_REFERENCE:
         return f"{context} can be used only in the values of env, as ${{{{ {context}.NAME }}}}"
     if context in ("matrix", "strategy") and scope.job is not None and scope.job.strategy is None:
         return "this job has no strategy.matrix"
@@ -245,16 +244,6 @@ def _known(shown: str, path: Path, said: str, name: str, known: Iterable[str]) -
 
 def _variable(shown: str, path: Path, name: str, scope: Scope) -> Problem | None:
     value = next((each for known, each in scope.env.items() if known.casefold() == name.casefold()), None)
-    if isinstance(value, EnvReference) or (isinstance(value, str) and holds_reference(value)):
+    if holds_reference(value):
         return Problem(path, f"{shown} stays in the cluster, so no expression reads it; use ${name} in the script")
     return None if scope.open_env else _known(shown, path, "no variable", name, scope.env)
-
-
-def holds_reference(text: str) -> bool:
-    """Whether a text names a secret or a variable of the cluster."""
-    if "${{" not in text:
-        return False
-    try:
-        return any(each.path[0].casefold() in _BY_REFERENCE for each in references(parse_template(text)))
-    except ExpressionError:
-        return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from fairlead.model.workflow import PodSettings
 
@@ -99,11 +99,14 @@ class CallRequest:
     priority: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CreateJob:
-    """Make the Kubernetes Job `name`; if it is there already, all is well.
+R = TypeVar("R", JobRequest, CallRequest)
 
-    `instead_of`: a Kubernetes Job that was recorded and isn't seen any more. Not to be seen isn't to be gone, so
+
+@dataclass(frozen=True, slots=True)
+class _Creation(Generic[R]):
+    """Make what runs one attempt at a node, under `name`; if it is there already, all is well.
+
+    `instead_of`: what was recorded under another name and isn't seen any more. Not to be seen isn't to be gone, so
     whoever carries this out asks the cluster first, and makes nothing while it is there. `retries` counts the
     attempts before this one that failed by themselves. `group` is its concurrency group, `run_group` its run's: what
     works in a group holds it, though the record has gone on.
@@ -114,7 +117,7 @@ class CreateJob:
     run: RunNumber
     digest: SpecDigest
     attempt: Attempt
-    request: JobRequest
+    request: R
     retries: int = 0
     group: str | None = None
     instead_of: str | None = None
@@ -122,19 +125,13 @@ class CreateJob:
 
 
 @dataclass(frozen=True, slots=True)
-class CallWorkflow:
-    """Make the Workflow `name` out of a WorkflowTemplate; as with CreateJob, if it is there already, all is well."""
+class CreateJob(_Creation[JobRequest]):
+    """Make a Kubernetes Job."""
 
-    name: str
-    node: NodeId
-    run: RunNumber
-    digest: SpecDigest
-    attempt: Attempt
-    request: CallRequest
-    retries: int = 0
-    group: str | None = None
-    instead_of: str | None = None
-    run_group: str | None = None
+
+@dataclass(frozen=True, slots=True)
+class CallWorkflow(_Creation[CallRequest]):
+    """Make a Workflow out of a WorkflowTemplate."""
 
 
 @dataclass(frozen=True, slots=True)

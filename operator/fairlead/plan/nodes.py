@@ -99,10 +99,13 @@ def _judge(run: Run, job: JobPlan, node: Node, attempt: KubernetesJob | CalledWo
         return Lost(Reason.JOB_DELETED, f"its {what} was deleted")
     if isinstance(attempt, CalledWorkflow):
         return judge_call(attempt)
-    if any("${{" in step.label for step in job.steps):
+    verdict = judge(attempt, job, run.now, run.policy.grace)
+    if isinstance(verdict, Ended) and verdict.reason is not None and any("${{" in step.label for step in job.steps):
+        # Its message may name a step. What goes well, or goes on, is looked at far more often and names none.
         contexts = contexts_of(run, job, node)
         job = replace(job, steps=tuple(replace(step, label=_label(step.label, contexts)) for step in job.steps))
-    return judge(attempt, job, run.now, run.policy.grace)
+        verdict = judge(attempt, job, run.now, run.policy.grace)
+    return verdict
 
 
 def _why_again(

@@ -157,6 +157,11 @@ def until(holds: Callable[[], bool]) -> None:
         os.sched_yield()
 
 
+def asleep(process: int) -> bool:
+    """Whether a process waits for something."""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
 def session(leader: int) -> list[str]:
     """Name the processes of a session that are left."""
     left = []

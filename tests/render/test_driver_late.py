@@ -18,7 +18,20 @@ from fairlead.model.report import JobState, Report, StepReport
 from fairlead.model.workflow import StepPlan
 from fairlead.render.driver import Late, Script
 from fairlead.render.program import Program, program_variables
-from tests.render.driving import IN_EACH_SHELL, PATH, Ended, cut, drive, finish, logged, ran, read_report, start, until
+from tests.render.driving import (
+    IN_EACH_SHELL,
+    PATH,
+    Ended,
+    asleep,
+    cut,
+    drive,
+    finish,
+    logged,
+    ran,
+    read_report,
+    start,
+    until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +67,7 @@ def agent(folder: Path, program: Program) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.terminate()
+        process.send_signal(signal.SIGCONT)
         assert process.wait(20) in (0, -signal.SIGKILL, -signal.SIGTERM)
 
 
@@ -219,6 +233,8 @@ def test_a_signal_while_the_agent_is_asked(shell: Shell, tmp_path: Path) -> None
         beside.send_signal(signal.SIGSTOP)
         driver = start(shell, tmp_path, Late(0), Late(1))
         until(lambda: _text(tmp_path / "home" / "question") == "ask 1 0 success\nend\n")
+        # No shell can rule out that a signal comes just before it begins to read: it is seen to with the answer then.
+        until(lambda: asleep(driver.pid))
         driver.terminate()
         until(lambda: "cancelled" in _text(tmp_path / "home" / "question"))
         beside.send_signal(signal.SIGCONT)

@@ -1,0 +1,1 @@
+"""Other systems' workflow files, turned into Workflows, with a report of what could be kept."""

@@ -1,0 +1,1 @@
+"""Runs workflows on this machine: as processes, or in containers. Implements the engine's ports without a cluster."""

@@ -29,23 +29,50 @@ if TYPE_CHECKING:
 _MOST_PATTERNS = 255
 
 
+class Mailbox:
+    """Where one job's driver and its agent meet. `home` is the driver's state folder, `workspace` where steps work."""
+
+    def __init__(self, home: Path, program: Program, *, workspace: Path) -> None:
+        self._home = home
+        self._program = program
+        self._workspace = workspace
+        self._folder = home / "agent"
+        self._folder.mkdir(exist_ok=True)
+        # For both: neither side ever waits for the other to open a pipe, and none breaks when the other one dies.
+        self.questions, self._answers = (
+            os.open(_pipe(self._folder / name), os.O_RDWR) for name in ("questions", "answers")
+        )
+        self._answered = -1
+
+    def wait(self) -> None:
+        """Wait until the driver says that it has written a question."""
+        os.read(self.questions, 4096)
+
+    def answer(self) -> bool:
+        """Answer the question that is open; tell whether there was one."""
+        question = _read(self._home / "question")
+        if question is None or question.serial == self._answered:
+            return False
+        fresh = self._folder / "answer.new"
+        text = answer(question, self._program, home=self._home, workspace=self._workspace)
+        fresh.write_text(text, "utf-8", "surrogateescape")
+        fresh.rename(self._folder / "answer")
+        os.write(self._answers, b"%d\n" % question.serial)
+        self._answered = question.serial
+        return True
+
+    def close(self) -> None:
+        """Close the pipes."""
+        os.close(self.questions)
+        os.close(self._answers)
+
+
 def serve(home: Path, program: Program, *, workspace: Path) -> None:
     """Answer questions for ever. `home` is the driver's state folder, `workspace` where the steps work."""
-    folder = home / "agent"
-    folder.mkdir(exist_ok=True)
-    # Opened for both: neither side ever waits for the other to open a pipe, and none breaks when the other one dies.
-    questions, answers = (os.open(_pipe(folder / name), os.O_RDWR) for name in ("questions", "answers"))
-    answered = -1
+    box = Mailbox(home, program, workspace=workspace)
     while True:
-        question = _read(home / "question")
-        if question is None or question.serial == answered:
-            os.read(questions, 4096)
-            continue
-        fresh = folder / "answer.new"
-        fresh.write_text(answer(question, program, home=home, workspace=workspace), "utf-8", "surrogateescape")
-        fresh.rename(folder / "answer")
-        os.write(answers, b"%d\n" % question.serial)
-        answered = question.serial
+        if not box.answer():
+            box.wait()
 
 
 def _pipe(path: Path) -> Path:

@@ -60,7 +60,10 @@ class Pace:
 
 
 class Engine:
-    """The loop. `cluster` is told what to do; `clock` gives the present moment, in UTC."""
+    """The loop. `cluster` is told what to do; `clock` gives the present moment, in UTC.
+
+    What it doesn't `own` another engine looks after; it only counts where groups and limits are shared.
+    """
 
     def __init__(
         self,
@@ -70,12 +73,14 @@ class Engine:
         policy: Policy | None = None,
         limits: Limits | None = None,
         pace: Pace | None = None,
+        owns: Callable[[WorkflowKey], bool] = lambda _: True,
     ) -> None:
         self.queue: KeyedQueue[WorkflowKey] = KeyedQueue()
         self.store = Store(self.queue.add)
         self._desk = Desk(limits or Limits())
         self._filing = Filing(self._desk, self.store)
         self._clock = clock
+        self._owns = owns
         self._observer = observer
         self._policy = policy or Policy()
         self._pace = pace or Pace()
@@ -118,6 +123,9 @@ class Engine:
         record = self.store.workflow(key)
         if record is None:
             self._forget(key)
+            return
+        if not self._owns(key):
+            self._wake(self._filing.file(record) - {key})
             return
         decision = self._plan(record)
         refused = dict(self._refusals.get(key, {}))

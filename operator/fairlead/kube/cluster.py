@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from fairlead.engine import errors as engine
+from fairlead.engine.templates import called_spec
 from fairlead.kube.client import MERGE_PATCH
 from fairlead.kube.errors import (
     AlreadyExistsError,
@@ -23,14 +24,13 @@ from fairlead.kube.errors import (
 from fairlead.kube.outputs import complete, log_path, most_bytes, without_outputs
 from fairlead.kube.patch import merge_patch
 from fairlead.kube.reduce import job_record, version_of, workflow_record
-from fairlead.model.crd import API_VERSION, GROUP, KIND, PLURAL, TEMPLATE_KIND, TEMPLATE_PLURAL, VERSION
-from fairlead.model.problem import InvalidWorkflowError, quote
+from fairlead.model.crd import API_VERSION, GROUP, KIND, PLURAL, TEMPLATE_PLURAL, VERSION
+from fairlead.model.problem import quote
 from fairlead.model.status import format_time
 from fairlead.plan import ContainerTerminated
 from fairlead.plan.runs import CANCEL
 from fairlead.render.call import call_manifest
 from fairlead.render.job import NoAgentError, job_manifest
-from fairlead.syntax.template import instantiate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 COMPONENT = "fairlead"
 _MOST_EVENT_TEXT = 1000
-_MOST_PROBLEMS = 3
 _PERMANENT = frozenset({"Invalid", "BadRequest", "MethodNotAllowed"})
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
 _LOG_PATIENCE = timedelta(seconds=10)
@@ -247,18 +246,10 @@ class KubernetesCluster:
             raise engine.RefusedError(said, final=True)
         try:
             document = await self._client.request("GET", f"{_path(caller, TEMPLATE_PLURAL)}/{name}", TEMPLATE_PLURAL)
-        except NotFoundError as error:
-            said = f"there is no {TEMPLATE_KIND} {quote(name)} in the namespace {caller.namespace}"
-            raise engine.RefusedError(said, final=False, impatient=True) from error
-        try:
-            return instantiate(document.get("spec") or {}, call.request.inputs)
-        except InvalidWorkflowError as error:
-            shown = [str(problem) for problem in error.problems[:_MOST_PROBLEMS]]
-            more = len(error.problems) - len(shown)
-            said = "; ".join([*shown, f"and {more} more"] if more else shown)
-            raise engine.RefusedError(
-                f"the {TEMPLATE_KIND} {quote(name)} can't be called: {said}", final=True
-            ) from error
+        except NotFoundError:
+            document = None
+        template = None if document is None else document.get("spec") or {}
+        return called_spec(call.request, template, f"in the namespace {caller.namespace}")
 
     def _keep(self, document: dict[str, Any], record: WorkflowRecord) -> bool:
         """Take note of a Job, if it is the Workflow's."""

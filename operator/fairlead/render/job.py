@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fairlead.model.crd import API_VERSION, KIND
@@ -11,19 +10,17 @@ from fairlead.model.problem import quote
 from fairlead.model.report import JobState
 from fairlead.plan.actions import LateStep
 from fairlead.render.agent import agent_container
-from fairlead.render.driver import Late, Script, assemble, report_room
-from fairlead.render.env import carriers_of, literal, secret, variables
-from fairlead.render.program import program_of
-from fairlead.render.services import host_aliases, service_container, service_variables, time_to_start
+from fairlead.render.container import driver_text, environment, program_for
+from fairlead.render.driver import report_room
+from fairlead.render.env import literal
+from fairlead.render.services import host_aliases, service_container, time_to_start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from fairlead.model.containers import EnvReference
     from fairlead.model.workflow import PodSettings
     from fairlead.plan import CreateJob, Creation, Resource
-    from fairlead.plan.actions import JobRequest, Mixed, StepRequest
-    from fairlead.render.env import Env
+    from fairlead.plan.actions import JobRequest
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "fairlead"}
 """What the operator finds its Jobs and Pods by."""
@@ -44,8 +41,6 @@ MAIN = "main"
 """The container that runs the steps."""
 
 WORKSPACE = "/workspace"
-
-_OF_JOB: Final = "FAIRLEAD_SECRET_JOB_"
 
 _DEADLINE_SLACK: Final = 120
 """Seconds that the Job controller leaves to the driver, whose clean-up after a timeout takes 67 at most, and to the
@@ -152,7 +147,12 @@ def _template(request: JobRequest, metadata: Mapping[str, Any], agent_image: str
         "metadata": {name: dict(metadata[name]) for name in ("labels", "annotations") if name in metadata},
         "spec": {
             "restartPolicy": "Never",
-            "containers": [{"name": MAIN, "command": ["/bin/sh", "-c", literal(_text(request, containers))]}],
+            "containers": [
+                {
+                    "name": MAIN,
+                    "command": ["/bin/sh", "-c", literal(driver_text(request, room=report_room(containers)))],
+                }
+            ],
         },
     }
     return overlay(merged, ours)
@@ -171,7 +171,7 @@ def _pod(request: JobRequest, agent_image: str | None) -> dict[str, Any]:
         "name": MAIN,
         "image": request.image,
         "workingDir": WORKSPACE,
-        "env": _env(request),
+        "env": environment(request),
         "securityContext": _RESTRICTED,
         "volumeMounts": mounts,
     }
@@ -181,7 +181,7 @@ def _pod(request: JobRequest, agent_image: str | None) -> dict[str, Any]:
         "restartPolicy": "Never",
         "automountServiceAccountToken": settings.service_account_name is not None,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": _grace(request),
+        "terminationGracePeriodSeconds": grace_of(request),
         "containers": [container],
         "volumes": volumes,
     }
@@ -199,18 +199,13 @@ def _pod(request: JobRequest, agent_image: str | None) -> dict[str, Any]:
 
 
 def _agent(request: JobRequest, image: str | None, mounts: list[Any]) -> Iterator[dict[str, Any]]:
-    late = [step for step in request.steps if isinstance(step, LateStep)]
-    if not late:
+    program = program_for(request)
+    if program is None:
         return
     if image is None:
-        raise NoAgentError(late[0].plan.label)
-    references = {
-        index: {name: f"{_prefix(index)}{name}" for name in step.references}
-        for index, step in enumerate(request.steps)
-        if isinstance(step, LateStep)
-    }
+        raise NoAgentError(program.steps[min(program.steps)].label)
     shared = [mount for mount in mounts if str(mount["mountPath"]).rstrip("/") in ("/fairlead", WORKSPACE)]
-    yield agent_container(image, program_of(request, _scripts(request), references), shared)
+    yield agent_container(image, program, shared)
 
 
 def _volumes(settings: PodSettings) -> tuple[list[Any], list[Any]]:
@@ -226,71 +221,7 @@ def _volumes(settings: PodSettings) -> tuple[list[Any], list[Any]]:
     return [*volumes, *settings.volumes], [*mounts, *settings.volume_mounts]
 
 
-def _grace(request: JobRequest) -> int:
+def grace_of(request: JobRequest) -> int:
+    """Give the seconds from the signal that ends a job until it is killed."""
     cleans_up = any(isinstance(step, LateStep) or JobState.CANCELLED in step.runs_in for step in request.steps)
     return _GRACE_TO_CLEAN_UP if cleans_up else _GRACE
-
-
-def _env(request: JobRequest) -> Env:
-    """Give the main container's variables: those of all steps, then what single steps are handed."""
-    env = variables({**service_variables(request.services), **request.env}, _OF_JOB)
-    for index, step in enumerate(request.steps):
-        prefix = _prefix(index)
-        env += variables(_references(step), prefix, rename=prefix)
-    return env
-
-
-def _text(request: JobRequest, containers: int) -> str:
-    return assemble(
-        _scripts(request),
-        outputs=request.wanted,
-        timeout=request.timeout,
-        room=report_room(containers),
-        masks=secret(_env(request)),
-    )
-
-
-def _scripts(request: JobRequest) -> list[Script | Late]:
-    scripts = [_script(index, step) for index, step in enumerate(request.steps)]
-    # What the job's own variables are made of is nobody's: named once, it is kept from all steps.
-    return [_with_carriers(scripts[0], carriers_of(request.env, _OF_JOB)), *scripts[1:]]
-
-
-def _script(index: int, step: StepRequest | LateStep) -> Script | Late:
-    prefix = _prefix(index)
-    references = _references(step)
-    parts = carriers_of(references, prefix)
-    if isinstance(step, LateStep):
-        return Late(index, (*(f"{prefix}{name}" for name in references), *parts))
-    script = Script(
-        label=step.label,
-        run=step.run,
-        id=step.id,
-        shell=step.shell,
-        working_directory=step.working_directory,
-        env={name: value for name, value in step.env.items() if isinstance(value, str)},
-        env_from={name: f"{prefix}{name}" for name in references},
-        runs_in=step.runs_in,
-        continue_on_error=step.continue_on_error,
-        timeout=step.timeout,
-    )
-    return _with_carriers(script, parts)
-
-
-def _with_carriers(script: Script | Late, names: Iterable[str]) -> Script | Late:
-    """Name variables of the container that no step may keep."""
-    if isinstance(script, Late):
-        return replace(script, sources=(*script.sources, *names))
-    return replace(script, env_from={**script.env_from, **{name: name for name in names}})
-
-
-def _references(step: StepRequest | LateStep) -> dict[str, EnvReference | Mixed]:
-    """Give a step's variables that Kubernetes fills in."""
-    if isinstance(step, LateStep):
-        return dict(step.references)
-    return {name: value for name, value in step.env.items() if not isinstance(value, str)}
-
-
-def _prefix(index: int) -> str:
-    """Begin the names of the container's variables that carry references to the one step whose they are."""
-    return f"FAIRLEAD_SECRET_{index}_"

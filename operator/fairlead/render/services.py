@@ -63,12 +63,15 @@ def host_aliases(services: Mapping[str, ServiceRequest]) -> list[dict[str, Any]]
     return [{"ip": "127.0.0.1", "hostnames": list(services)}] if services else []
 
 
-def service_variables(services: Mapping[str, ServiceRequest]) -> dict[str, str]:
-    """Give the job's variables that tell where its services are: NAME_HOST and, of the first port, NAME_PORT."""
+def service_variables(services: Mapping[str, ServiceRequest], host: str | None = None) -> dict[str, str]:
+    """Give the job's variables that tell where its services are: NAME_HOST and, of the first port, NAME_PORT.
+
+    `host` is where all of them are, if they aren't found under their names.
+    """
     found = {}
     for name, service in services.items():
         prefix = _NO_LETTER.sub("_", name.upper())
-        found[f"{prefix}_HOST"] = name
+        found[f"{prefix}_HOST"] = host or name
         ports = ports_of(service.image, service.ports)
         if ports:
             found[f"{prefix}_PORT"] = str(ports[0])

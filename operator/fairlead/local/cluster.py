@@ -1,0 +1,300 @@
+"""The engine's hands on this machine: jobs are processes or containers, and the state folder keeps what they became."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from fairlead.engine.errors import ConflictError, GoneError, RefusedError
+from fairlead.engine.store import JobRecord, PodRecord
+from fairlead.engine.templates import called_spec
+from fairlead.kube.outputs import complete, most_bytes, without_outputs
+from fairlead.kube.reduce import job_record, workflow_record
+from fairlead.local.pod import LocalPod
+from fairlead.local.runtime import Attempt, Service
+from fairlead.model.services import ports_of
+from fairlead.plan import ContainerTerminated, JobFailure
+from fairlead.plan.admission import claims_of
+from fairlead.plan.groups import identity
+from fairlead.plan.runs import CANCEL
+from fairlead.render.call import call_manifest
+from fairlead.render.container import driver_text, environment, program_for
+from fairlead.render.env import variables
+from fairlead.render.job import grace_of, metadata_of
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from fairlead.engine.store import Store, WorkflowRecord
+    from fairlead.local.runtime import Runtime
+    from fairlead.local.state import State
+    from fairlead.local.values import Values
+    from fairlead.model.status import WorkflowStatus
+    from fairlead.plan import CallWorkflow, CancelWorkflow, CreateJob, DeleteJob, Pod, ReadOutputs, Resource
+    from fairlead.plan.actions import JobRequest
+    from fairlead.plan.announcements import Announcement
+    from fairlead.plan.groups import ClaimId
+
+_ROOM: Final = 2**20
+"""Bytes of a report: all outputs fit that a driver lets pass, so none need to go through the log."""
+
+_KEPT: Final = 7 * 24 * 3600
+"""Seconds that a called Workflow's record would be kept; it goes with its caller's before."""
+
+
+class LocalCluster:
+    """Implements `engine.ports.Cluster`. What it did is in the store when it returns.
+
+    `workspace` is the folder that jobs get a copy of, or (`shared`) work in. `templates` has the specs of the
+    WorkflowTemplates that can be called, `where` says where they were looked for. `announced` hears each announcement,
+    `called` the name of each Workflow that was called.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        store: Store,
+        runtime: Runtime,
+        clock: Callable[[], datetime],
+        *,
+        values: Values,
+        workspace: Path,
+        shared: bool = False,
+        templates: Mapping[str, Mapping[str, Any]],
+        where: str,
+        announced: Callable[[Announcement], None] = lambda _: None,
+        called: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._state = state
+        self._store = store
+        self._runtime = runtime
+        self._clock = clock
+        self._values = values
+        self._workspace = workspace
+        self._shared = shared
+        self._templates = templates
+        self._where = where
+        self._announced = announced
+        self._called = called
+        self._told: set[tuple[str, str]] = set()
+        self._pods: dict[str, LocalPod] = {}
+        self._jobs: dict[str, JobRecord] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._versions = itertools.count(1)
+        self.seen = 0
+        """The version of the state folder up to which the store knows it."""
+
+    @property
+    def jobs(self) -> list[str]:
+        """The attempts that were made and not asked to end."""
+        return list(self._jobs)
+
+    @property
+    def working(self) -> list[asyncio.Task[None]]:
+        """What isn't over."""
+        return list(self._tasks.values())
+
+    def kill(self) -> None:
+        """End everything now."""
+        for pod in self._pods.values():
+            pod.kill()
+
+    async def create_job(self, record: WorkflowRecord, create: CreateJob) -> None:
+        """Start it. An attempt is made once in the life of this process, and what an earlier one left has ended."""
+        namespace = record.resource.key.namespace
+        if create.instead_of in self._jobs:
+            self._store.jobs.put((namespace, create.instead_of), self._jobs[create.instead_of])
+            raise ConflictError(f"{create.instead_of} is there, but was not seen yet")
+        known = self._jobs.get(create.name)
+        if known is None:
+            attempt = self._attempt(record.resource, create)
+            metadata = {**metadata_of(create, record.resource), "resourceVersion": str(next(self._versions))}
+            known = job_record({"metadata": metadata})
+            assert known is not None  # noqa: S101  of what we have labelled ourselves
+            attempt.folder.mkdir(parents=True, exist_ok=True)
+            (attempt.folder / "job.json").write_bytes(orjson.dumps({"metadata": metadata}))
+            self._start(attempt, known)
+        self._store.jobs.put((namespace, create.name), known)
+
+    async def call_workflow(self, record: WorkflowRecord, call: CallWorkflow) -> None:
+        """Record a Workflow made of the template; this process runs it, too."""
+        if call.instead_of is not None:
+            known = self._state.read(call.instead_of)
+            if known is not None and self._keep_call(known, record):
+                raise ConflictError(f"{call.instead_of} is there, but was not seen yet")
+        spec = called_spec(call.request, self._templates.get(call.request.template), self._where)
+        manifest = call_manifest(call, record.resource, spec, keep_seconds=_KEPT)
+        document = self._state.create(manifest, called=True)
+        if not self._keep_call(document, record):
+            raise RefusedError(f"there is a Workflow {call.name} that isn't this Workflow's", final=False)
+        self._called(call.name)
+
+    async def delete_job(self, record: WorkflowRecord, delete: DeleteJob) -> None:
+        """Ask its steps to end; it is gone for the engine, but what works of it is still seen."""
+        key = (record.resource.key.namespace, delete.name)
+        known = self._store.jobs.get(key)
+        self._store.jobs.drop(key, known.version if known else 0)
+        self._jobs.pop(delete.name, None)
+        pod = self._pods.get(delete.name)
+        if pod is None:
+            return
+        if delete.name in self._tasks:
+            pod.stop(grace_of(pod.attempt.request))
+        else:
+            self._forget(delete.name, key[0])
+
+    async def cancel_workflow(self, record: WorkflowRecord, cancel: CancelWorkflow) -> None:
+        """Set the annotation that asks for the run's end."""
+        key = (record.resource.key.namespace, cancel.name)
+        known = self._store.workflows.get(key)
+        if known is None or known.call is None or known.call.owner != record.resource.uid:
+            return
+        if known.resource.annotations.get(CANCEL) == str(cancel.run):
+            return
+        try:
+            document = self._state.change(cancel.name, lambda old: annotated(old, {CANCEL: str(cancel.run)}))
+        except GoneError:
+            self._store.workflows.drop(key, known.version)
+            return
+        self._keep_call(document, record)
+
+    async def delete_workflow(self, record: WorkflowRecord) -> None:
+        """Delete the record, unless somebody has written to it."""
+        key = record.resource.key
+        self._state.remove(key.name, version=record.version)
+        self._store.workflows.drop((key.namespace, key.name), record.version)
+
+    async def read_outputs(self, record: WorkflowRecord, read: ReadOutputs) -> None:
+        """Read the end of the log; on this machine it is whole once the job has ended."""
+        key = (record.resource.key.namespace, read.pod)
+        item = self._store.pods.get(key)
+        container = item.pod.container if item is not None and item.owner == record.resource.uid else None
+        report = container.report if isinstance(container, ContainerTerminated) else None
+        if item is None or report is None or report.log is None:
+            return
+        log = self._state.job_folder(record.resource.key.name, item.job_name) / "log"
+        try:
+            with log.open("rb") as file:
+                size = file.seek(0, 2)
+                file.seek(max(0, size - most_bytes(report.log)))
+                found = complete(report, report.log, file.read().decode("utf-8", "replace"))
+        except FileNotFoundError:
+            found = without_outputs(report, "its log is gone")
+        self._store.keep_report(item, report.log, found)
+
+    async def write_status(self, record: WorkflowRecord, status: WorkflowStatus) -> None:
+        """Record it. Nobody is let into a group on the word of a state that has changed meanwhile."""
+        key = record.resource.key
+        raw = status.to_json()
+        with self._state.unchanged_since(self.seen) as unchanged:
+            if not unchanged and _let_in(record.resource, status):
+                raise ConflictError("others have changed what this rests on")
+            try:
+                document = self._state.change(key.name, lambda old: {**old, "status": raw}, version=record.version)
+            except GoneError:
+                self._store.workflows.drop((key.namespace, key.name), record.version)
+                raise
+            if unchanged:
+                self.seen = self._state.version()
+        self._store.workflows.put((key.namespace, key.name), workflow_record(document))
+
+    async def announce(self, record: WorkflowRecord, announcement: Announcement) -> None:
+        """Tell it, once."""
+        identity = (record.resource.uid, announcement.identity)
+        if identity not in self._told:
+            self._told.add(identity)
+            self._announced(announcement)
+
+    # Inside
+
+    def _attempt(self, resource: Resource, create: CreateJob) -> Attempt:
+        request, runtime = create.request, self._runtime
+        runtime.check(request)
+        folder = self._state.job_folder(resource.key.name, create.name)
+        return Attempt(
+            name=create.name,
+            folder=folder,
+            workspace=self._workspace if self._shared else folder / "workspace",
+            request=request,
+            text=driver_text(request, room=_ROOM),
+            env=self._values.fill(environment(request, runtime.service_host)),
+            services=self._services(request),
+        )
+
+    def _services(self, request: JobRequest) -> tuple[Service, ...]:
+        return tuple(
+            Service(
+                name=name,
+                request=service,
+                env=self._values.fill(variables(service.env, "FAIRLEAD_SECRET_")),
+                ports=ports_of(service.image, service.ports),
+            )
+            for name, service in request.services.items()
+        )
+
+    def _start(self, attempt: Attempt, known: JobRecord) -> None:
+        created, namespace = self._clock(), known.workflow.namespace
+
+        def tell(pod: Pod) -> None:
+            record = PodRecord(
+                known.owner, known.workflow, attempt.name, created, pod, next(self._versions), of=known.job
+            )
+            self._store.pods.put((namespace, pod.name), record)
+
+        def over(_: asyncio.Task[None]) -> None:
+            del self._tasks[attempt.name]
+            (attempt.folder / "job.json").unlink(missing_ok=True)
+            if attempt.name not in self._jobs:
+                self._forget(attempt.name, namespace)
+                return
+            end = pod.pod.container
+            ok = isinstance(end, ContainerTerminated) and end.exit_code == 0
+            failure = None if ok else JobFailure("BackoffLimitExceeded")
+            done = replace(known, job=replace(known.job, complete=ok, failure=failure), version=next(self._versions))
+            self._jobs[attempt.name] = done
+            self._store.jobs.put((namespace, attempt.name), done)
+
+        pod = LocalPod(
+            attempt,
+            self._runtime,
+            program=program_for(attempt.request),
+            source=None if self._shared else self._workspace,
+            clock=self._clock,
+            tell=tell,
+        )
+        self._jobs[attempt.name], self._pods[attempt.name] = known, pod
+        tell(pod.pod)
+        self._tasks[attempt.name] = task = pod.start()
+        task.add_done_callback(over)
+
+    def _forget(self, job: str, namespace: str) -> None:
+        pod = self._pods.pop(job)
+        self._store.pods.drop((namespace, pod.pod.name), next(self._versions))
+
+    def _keep_call(self, document: dict[str, Any], record: WorkflowRecord) -> bool:
+        item = workflow_record(document)
+        if item.call is None or item.call.owner != record.resource.uid:
+            return False
+        self._store.workflows.put((item.resource.key.namespace, item.resource.key.name), item)
+        return True
+
+
+def annotated(document: dict[str, Any], annotations: Mapping[str, str]) -> dict[str, Any]:
+    """Give a resource with further annotations."""
+    metadata = document["metadata"]
+    return {**document, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **annotations}}}
+
+
+def _let_in(resource: Resource, status: WorkflowStatus) -> bool:
+    """Whether a status lets something into a group that the one before didn't."""
+    return not _inside(replace(resource, status=status)) <= _inside(resource)
+
+
+def _inside(resource: Resource) -> set[ClaimId]:
+    return {identity(claim) for claim in claims_of(resource, ()) if claim.admitted and claim.group is not None}

@@ -1,0 +1,267 @@
+"""One run of one workflow on this machine: an engine that lives as long as the run does.
+
+Several may run side by side, each in a process of its own. They share the state folder, and what a concurrency group
+lets in is decided by each of them over the same records, one at a time (`State.unchanged_since`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from fairlead.engine.engine import Engine, Pace
+from fairlead.engine.errors import RefusedError
+from fairlead.engine.runs import NotFoundError
+from fairlead.kube.reduce import job_record, workflow_record
+from fairlead.local.cluster import LocalCluster, annotated
+from fairlead.local.values import Values
+from fairlead.model.phase import WorkflowPhase
+from fairlead.plan import Policy
+from fairlead.plan.admission import Limits
+from fairlead.plan.runs import CANCEL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from fairlead.local.runtime import Runtime
+    from fairlead.local.state import Json, State
+    from fairlead.model.ids import NodeId, WorkflowKey
+    from fairlead.model.status import WorkflowStatus
+    from fairlead.plan import Creation, DeleteJob
+    from fairlead.plan.announcements import Announcement
+
+_POLL: Final = 0.2
+"""Seconds between two looks at what other processes have changed."""
+
+_PACE: Final = Pace(spacing=0.02, patience=0.1)
+"""A file costs less than a request."""
+
+_NO_GRACE: Final = timedelta(0)
+"""What is missing on this machine doesn't come by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run needs besides the workflow; see LocalCluster. `parallel`: how many jobs work at a time."""
+
+    workspace: Path
+    parallel: int
+    shared: bool = False
+    values: Values = field(default_factory=Values)
+    templates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    where: str = "in its file"
+
+
+class Session:
+    """Runs the Workflow `name` of the state folder to its end. `failed` hears of what goes wrong around it."""
+
+    def __init__(
+        self,
+        state: State,
+        name: str,
+        runtime: Runtime,
+        settings: Settings,
+        *,
+        failed: Callable[[str], None] = lambda _: None,
+        announced: Callable[[Announcement], None] = lambda _: None,
+    ) -> None:
+        self._state = state
+        self._name = name
+        self._failed = failed
+        self._owned = ExitStack()
+        self._own: dict[str, WorkflowKey] = {}
+        self._foreign: set[WorkflowKey] = set()
+        self._moved = asyncio.Event()
+        self._began_ended: WorkflowStatus | None = None
+        self._engine = Engine(
+            clock=now,
+            observer=self,
+            policy=Policy(grace=_NO_GRACE),
+            limits=Limits(jobs=settings.parallel),
+            pace=_PACE,
+            owns=lambda key: key not in self._foreign,
+        )
+        self._cluster = LocalCluster(
+            state,
+            self._engine.store,
+            runtime,
+            now,
+            values=settings.values,
+            workspace=settings.workspace,
+            shared=settings.shared,
+            templates=settings.templates,
+            where=settings.where,
+            announced=announced,
+            called=self._take,
+        )
+
+    async def run(self) -> WorkflowStatus:
+        """Run it, and give its last status. Raises NotFoundError, and RefusedError where another process runs it."""
+        with self._owned:
+            self._take(self._name)
+            recorded = self._status()
+            self._began_ended = recorded if recorded.ended else None
+            self._refresh()
+            async with asyncio.TaskGroup() as tasks:
+                working = [tasks.create_task(self._engine.run(self._cluster)), tasks.create_task(self._watch())]
+                try:
+                    await self._over()
+                finally:
+                    for task in working:
+                        task.cancel()
+                    self._cluster.kill()
+                    await self._rest()
+            return self._status()
+
+    def cancel(self) -> None:
+        """Ask for the end of the run: what runs gets a signal, and jobs with always() go on."""
+        run = self._status().run or 1
+        self._state.change(self._name, lambda old: annotated(old, {CANCEL: str(run)}))
+        self._refresh()
+
+    # What the engine tells
+
+    def changed(self, key: WorkflowKey, before: WorkflowStatus, after: WorkflowStatus) -> None:
+        """Look whether it was the last change."""
+        del key, before, after
+        self._moved.set()
+
+    def created(self, key: WorkflowKey, create: Creation) -> None:
+        """Do nothing: the status tells."""
+
+    def deleted(self, key: WorkflowKey, delete: DeleteJob) -> None:
+        """Do nothing: the status tells."""
+
+    def refused(self, key: WorkflowKey, node: NodeId, message: str) -> None:
+        """Do nothing: the status tells."""
+
+    def failed(self, key: WorkflowKey, error: Exception, retry_in: float) -> None:
+        """Pass on what a status can't tell."""
+        self._failed(f"{key.name}: {type(error).__name__}: {error}; again in {retry_in:.1f}s")
+
+    # Inside
+
+    def _take(self, name: str) -> None:
+        """Be the one who runs a Workflow: this one, or one that it has called."""
+        document = self._state.read(name)
+        if document is None:
+            raise NotFoundError(f"there is no run {name} on this machine")
+        if name in self._own:
+            return
+        if not self._owned.enter_context(self._state.own(name)):
+            raise RefusedError(f"another process runs {name}", final=True)
+        record = workflow_record(document)
+        self._own[name] = record.resource.key
+        self._engine.store.workflows.put((record.resource.key.namespace, name), record)
+
+    def _status(self) -> WorkflowStatus:
+        record = self._engine.store.workflow(self._own[self._name])
+        if record is None:
+            raise NotFoundError(f"the run {self._name} was deleted")
+        return record.resource.status
+
+    async def _over(self) -> None:
+        while True:
+            self._moved.clear()
+            if self._is_over():
+                await self._rest()
+                if self._is_over():
+                    return
+            await self._moved.wait()
+
+    def _is_over(self) -> bool:
+        if self._status() is self._began_ended or not _over(self._status()):
+            return False
+        records = (self._engine.store.workflow(key) for key in self._own.values())
+        return all(_over(record.resource.status) for record in records if record is not None)
+
+    async def _rest(self) -> None:
+        while working := self._cluster.working:
+            await asyncio.wait(working)
+            # The callbacks of what has ended come after it.
+            await asyncio.sleep(0)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_POLL)
+            self._refresh()
+
+    def _refresh(self) -> None:
+        """Take note of what other processes have changed since."""
+        version = self._state.version()
+        if version == self._cluster.seen and not self._foreign:
+            return
+        store = self._engine.store
+        for name, key in self._own.items():
+            document = self._state.read(name)
+            if document is None:
+                store.workflows.drop((key.namespace, name), version)
+                self._moved.set()
+            else:
+                store.workflows.put((key.namespace, name), workflow_record(document))
+        known, self._foreign = self._foreign, set()
+        for document in self._others():
+            record = workflow_record(document)
+            key = record.resource.key
+            self._foreign.add(key)
+            store.workflows.put((key.namespace, key.name), record)
+            self._refresh_jobs(key)
+        for key in known - self._foreign:
+            self._drop(key)
+        self._cluster.seen = version
+
+    def _others(self) -> Iterator[Json]:
+        """Give the Workflows that other processes run, as far as they may be in the way of this one."""
+        if not self._grouped():
+            return
+        for name in self._state.names():
+            if name not in self._own and self._state.is_owned(name):
+                document = self._state.read(name)
+                if document is not None:
+                    yield document
+
+    def _grouped(self) -> bool:
+        records = (self._engine.store.workflow(key) for key in self._own.values())
+        return any(_has_group(record.spec) for record in records if record is not None)
+
+    def _refresh_jobs(self, workflow: WorkflowKey) -> None:
+        shelf = self._engine.store.jobs
+        found = {}
+        for document in self._state.working_jobs(workflow.name):
+            record = job_record(document)
+            if record is not None:
+                found[workflow.namespace, record.job.name] = record
+        for key, record in found.items():
+            shelf.put(key, record)
+        for known in shelf.values():
+            key = (workflow.namespace, known.job.name)
+            if known.workflow == workflow and key not in found:
+                shelf.drop(key, known.version)
+
+    def _drop(self, key: WorkflowKey) -> None:
+        store = self._engine.store
+        for known in store.jobs.values():
+            if known.workflow == key:
+                store.jobs.drop((key.namespace, known.job.name), known.version)
+        record = store.workflow(key)
+        if record is not None:
+            store.workflows.drop((key.namespace, key.name), record.version)
+
+
+def now() -> datetime:
+    """Give the present moment."""
+    return datetime.now(UTC)
+
+
+def _over(status: WorkflowStatus) -> bool:
+    return status.ended or status.phase is WorkflowPhase.INVALID
+
+
+def _has_group(spec: Mapping[str, Any]) -> bool:
+    jobs = spec.get("jobs")
+    parts = [spec, *(jobs.values() if isinstance(jobs, dict) else ())]
+    return any(isinstance(part, dict) and part.get("concurrency") is not None for part in parts)

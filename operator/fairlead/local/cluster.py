@@ -119,6 +119,7 @@ class LocalCluster:
             assert known is not None  # noqa: S101  of what we have labelled ourselves
             attempt.folder.mkdir(parents=True, exist_ok=True)
             (attempt.folder / "job.json").write_bytes(orjson.dumps({"metadata": metadata}))
+            (attempt.folder / "works").touch()
             self._start(attempt, known)
         self._store.jobs.put((namespace, create.name), known)
 
@@ -249,7 +250,7 @@ class LocalCluster:
 
         def over(_: asyncio.Task[None]) -> None:
             del self._tasks[attempt.name]
-            (attempt.folder / "job.json").unlink(missing_ok=True)
+            (attempt.folder / "works").unlink(missing_ok=True)
             if attempt.name not in self._jobs:
                 self._forget(attempt.name, namespace)
                 return

@@ -231,7 +231,7 @@ class Session:
     def _refresh_jobs(self, workflow: WorkflowKey) -> None:
         shelf = self._engine.store.jobs
         found = {}
-        for document in self._state.working_jobs(workflow.name):
+        for document in self._state.jobs(workflow.name, working=True):
             record = job_record(document)
             if record is not None:
                 found[workflow.namespace, record.job.name] = record

@@ -2,7 +2,7 @@
 
     runs/NAME/workflow.json    the Workflow, as the API has it: metadata, spec, status
              /owner            locked by the process that runs it, for as long as that lives
-             /jobs/JOB/        log, services' logs and report of one attempt; job.json while it works
+             /jobs/JOB/        one attempt: its log, its services' logs, job.json, and `works` while it does
     version                    counts the changes of all of them
     lock                       held while one is made
 
@@ -29,8 +29,8 @@ from fairlead.model.problem import quote
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-NAMESPACE = "local"
-"""Where the Workflows of this machine are said to be."""
+NAMESPACE = "default"
+"""Where Workflows are said to be that don't say so themselves: kubectl's own."""
 
 Json = dict[str, Any]
 
@@ -92,23 +92,24 @@ class State:
         except FileNotFoundError:
             return []
 
-    def working_jobs(self, name: str) -> Iterator[Json]:
-        """Give the attempts that are said to work, as the Kubernetes Jobs that they would be."""
+    def jobs(self, name: str, *, working: bool = False) -> Iterator[Json]:
+        """Give the attempts, or those that are said to work, as the Kubernetes Jobs that they would be."""
         for job in self.job_names(name):
-            with suppress(FileNotFoundError):
-                yield orjson.loads((self.job_folder(name, job) / "job.json").read_bytes())
+            folder = self.job_folder(name, job)
+            if not working or (folder / "works").exists():
+                with suppress(FileNotFoundError):
+                    yield orjson.loads((folder / "job.json").read_bytes())
 
     # Writing
 
     def create(self, document: Mapping[str, Any], *, called: bool = False) -> Json:
         """Record a Workflow, under its name, or one made of its generateName.
 
-        Where there is one of that name, that is given back if it was `called`, else another name is made up.
+        Where there is one of that name, that is given back if it was `called`; else raises ConflictError.
         """
-        metadata = dict(document["metadata"])
-        base = metadata.pop("generateName", None)
+        metadata = document["metadata"]
         with self._lock():
-            name = metadata.get("name") or self._fresh(base or "workflow-")
+            name = metadata.get("name") or self._fresh(metadata.get("generateName") or "workflow-")
             if not _NAME.fullmatch(name):
                 raise RefusedError(f"{quote(name)} can't be the name of a Workflow", final=True)
             known = self.read(name)
@@ -116,18 +117,9 @@ class State:
                 if called:
                     return known
                 raise ConflictError(f"there is a Workflow {name}")
-            (self._runs / name).mkdir(parents=True)
-            made = {
-                **document,
-                "metadata": {
-                    **metadata,
-                    "name": name,
-                    "namespace": NAMESPACE,
-                    "uid": secrets.token_hex(16),
-                    "generation": 1,
-                },
-            }
-            return self._write(name, made)
+            (self._runs / name).mkdir(parents=True, exist_ok=True)
+            identity = {"name": name, "uid": secrets.token_hex(16), "generation": 1}
+            return self._write(name, {**document, "metadata": {"namespace": NAMESPACE, **metadata, **identity}})
 
     def change(self, name: str, change: Callable[[Json], Json], *, version: int | None = None) -> Json:
         """Record what `change` makes of a Workflow.
@@ -147,6 +139,10 @@ class State:
             (self._runs / name / "workflow.json").unlink()
             self._count()
         shutil.rmtree(self._runs / name, ignore_errors=True)
+
+    def remove_job(self, name: str, job: str) -> None:
+        """Delete what an attempt left."""
+        shutil.rmtree(self.job_folder(name, job), ignore_errors=True)
 
     @contextmanager
     def unchanged_since(self, version: int) -> Iterator[bool]:
@@ -198,8 +194,11 @@ class State:
 
     def _write(self, name: str, document: Json) -> Json:
         document = {**document, "metadata": {**document["metadata"], "resourceVersion": str(self._count())}}
-        _replace(self._runs / name / "workflow.json", orjson.dumps(document, option=orjson.OPT_INDENT_2))
-        return document
+        # The API server sorts as well, so that a matrix has the same order of combinations wherever it runs.
+        content = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+        _replace(self._runs / name / "workflow.json", content)
+        written: Json = orjson.loads(content)
+        return written
 
     def _count(self) -> int:
         version = self.version() + 1

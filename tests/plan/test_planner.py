@@ -681,6 +681,15 @@ def test_steps_by_label() -> None:
     )
 
 
+def test_label_of_a_late_step() -> None:
+    """What only the running job knows of a step's label stays as it is written."""
+    late = {"name": "${{ workflow.run }} ${{ steps.m.outputs.x }}", "run": "true"}
+    spec = a_spec().job("build", steps=[{"id": "m", "run": "make"}, late])
+    seen = observed(attempt_at("build", pod(ended(reported(0, 0)))))
+    (_, step) = planned(spec, a_resource(), seen).status.jobs[JobId("build")].steps
+    assert step.name == "1 ${{ steps.m.outputs.x }}"
+
+
 def test_status_of_nobody() -> None:
     """A status without a run, whoever wrote it, is the first run's."""
     decision = planned(chain(), a_resource(status=WorkflowStatus(observed_generation=1, message="hello")))

@@ -7,13 +7,24 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, assert_never
 
-from fairlead.expressions import ExpressionError, evaluate, interpolate, truthy
+from fairlead.expressions import (
+    ExpressionError,
+    Literal,
+    Text,
+    evaluate,
+    parse_template,
+    simplify,
+    to_text,
+    truthy,
+    unparse,
+)
 from fairlead.model.duration import format_duration
 from fairlead.model.ids import Attempt
 from fairlead.model.phase import JobPhase, Reason, Result
 from fairlead.model.problem import one_line, quote
 from fairlead.model.spec import RetryOn
 from fairlead.model.status import NodeStatus, StepStatus
+from fairlead.model.status_functions import STEP_FUNCTIONS
 from fairlead.plan.actions import CallWorkflow, CreateJob, ReadOutputs
 from fairlead.plan.attempts import Ended, Going, Lost, Waiting, judge
 from fairlead.plan.calls import judge_call
@@ -21,12 +32,13 @@ from fairlead.plan.contexts import resolve, resolve_call, resolve_outputs, with_
 from fairlead.plan.names import node_name
 from fairlead.plan.observed import CalledWorkflow, ContainerTerminated
 from fairlead.plan.run import Again, Ready, end
-from fairlead.plan.steps import flag
+from fairlead.plan.steps import DECIDED_LATER, flag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from fairlead.expressions import Expression
     from fairlead.model.workflow import JobPlan
     from fairlead.plan.attempts import Verdict
     from fairlead.plan.contexts import Contexts
@@ -347,11 +359,19 @@ def _steps(run: Run, job: JobPlan, contexts: Contexts, verdict: Ended) -> tuple[
 
 
 def _label(label: str, contexts: Contexts) -> str:
-    """Name a step as its log does, as far as that can be told from here."""
+    """Name a step as its log does; what only the running job knows stays as it was written."""
     try:
-        return " ".join(interpolate(label, {**contexts, "env": {}, "steps": {}, "job": {}, "runner": {}}).split())
+        parts = (_label_part(part, contexts) for part in parse_template(label, functions=STEP_FUNCTIONS).parts)
+        return " ".join("".join(parts).split())
     except ExpressionError:
         return label
+
+
+def _label_part(part: Text | Expression, contexts: Contexts) -> str:
+    if isinstance(part, Text):
+        return part.text
+    known = simplify(part.node, contexts, STEP_FUNCTIONS, unknown=(*DECIDED_LATER, "job", "runner"))
+    return to_text(known.value) if isinstance(known, Literal) else f"${{{{ {unparse(part.node)} }}}}"
 
 
 def cut_short(node: Node, reason: Reason, message: str, phase: JobPhase, exit_code: int | None, now: datetime) -> None:

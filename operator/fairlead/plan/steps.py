@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from fairlead.plan.env import Sources
 
 _SETS_VARIABLES = ("FAIRLEAD_ENV", "GITHUB_ENV")
-_DECIDED_LATER = ("steps", "env", "job.status", "success", "failure", "cancelled", "hashFiles")
+DECIDED_LATER = ("steps", "env", "job.status", "success", "failure", "cancelled", "hashFiles")
+"""What of a step's texts only the running job knows."""
+
 _KNOWN_OF_A_JOB = frozenset({"id", "name", "services"})
 
 
@@ -135,7 +137,7 @@ def is_late(step: StepPlan, contexts: Mapping[str, object], *, env_may_change: b
                 return False
 
     condition = parse(step.condition, functions=STEP_CONDITION_FUNCTIONS)
-    condition = simplify(condition, contexts, STEP_CONDITION_FUNCTIONS, unknown=_DECIDED_LATER, source=step.condition)
+    condition = simplify(condition, contexts, STEP_CONDITION_FUNCTIONS, unknown=DECIDED_LATER, source=step.condition)
     if "hashfiles" in calls(condition) or any(changes(each, in_condition=True) for each in references(condition)):
         return True
     return any(

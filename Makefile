@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup check test e2e cluster cluster-down demo verify generate bench lock
+.PHONY: help setup try check test e2e cluster cluster-down demo verify generate bench lock
 
 PYTHON := .venv/bin/python
 # The cluster's binaries (kubectl and helm among them) come before whatever else the machine has.
@@ -14,6 +14,9 @@ help: ## Say what there is to make
 
 setup: ## Make the virtual environment (.venv) from the lock file
 	@scripts/setup
+
+try: setup ## Run this project's own checks as a workflow, on this machine alone
+	PATH="$(CURDIR)/.venv/bin:$$PATH" fairlead run --engine host .fairlead/checks.yaml
 
 check: setup ## Lint, types, import rules, unit tests: before each commit, some 30 seconds
 	.venv/bin/ruff check .

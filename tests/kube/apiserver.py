@@ -73,6 +73,7 @@ class Request:
 class _Watch:
     collection: tuple[str, str, str]
     selector: str
+    name: str
     response: web.StreamResponse
     request: web.Request
     lines: asyncio.Queue[bytes | None]
@@ -223,7 +224,7 @@ class ApiServer:
         found = [
             document
             for place, document in self.objects.items()
-            if _matches(place, document, collection, request.query.get("labelSelector", ""))
+            if _matches(place, document, collection, request.query.get("labelSelector", ""), _name_in(request))
         ]
         limit = int(request.query.get("limit", len(found)))
         metadata = {"resourceVersion": str(version)}
@@ -232,7 +233,8 @@ class ApiServer:
         return _answer(200, {"kind": "List", "metadata": metadata, "items": found[offset : offset + limit]})
 
     def _post(self, api: str, resource: str, namespace: str, document: Json) -> web.Response:
-        name = document["metadata"]["name"]
+        metadata = document["metadata"]
+        name = metadata.setdefault("name", f"{metadata.get('generateName', '')}{self.version}")
         place = (api, resource, namespace, name)
         if place in self.objects:
             return _refusal(409, "AlreadyExists", f'{resource} "{name}" already exists')
@@ -240,11 +242,11 @@ class ApiServer:
         return _answer(201, self._store("ADDED", place, document))
 
     def _log(self, request: web.Request, place: Place) -> web.Response:
-        """Answer as a kubelet does: with text, as many lines of its end as are asked for."""
+        """Answer as a kubelet does: with text, as many lines of its end as are asked for. Nothing is ever followed."""
         if place not in self.objects:
             return _not_found(place[1], place[3])
         lines = self.logs.get(place[2:], b"").splitlines(keepends=True)
-        tail = b"".join(lines[-int(request.query["tailLines"]) :])
+        tail = b"".join(lines[-int(request.query.get("tailLines", len(lines))) :])
         return web.Response(body=tail, content_type="text/plain")
 
     def _delete(self, place: Place, options: Json) -> web.Response:
@@ -276,10 +278,11 @@ class ApiServer:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         selector = request.query.get("labelSelector", "")
-        watch = _Watch(collection, selector, response, request, asyncio.Queue())
+        name = _name_in(request)
+        watch = _Watch(collection, selector, name, response, request, asyncio.Queue())
         self._watches.append(watch)
         for version, kind, place, document in self._events:
-            if version > since and _matches(place, document, collection, selector):
+            if version > since and _matches(place, document, collection, selector, name):
                 self._send(watch, kind, document)
         with contextlib.suppress(ConnectionError):
             try:
@@ -313,7 +316,7 @@ class ApiServer:
             self.objects[place] = made
         self._events.append((self.version, kind, place, made))
         for watch in self._watches:
-            if _matches(place, made, watch.collection, watch.selector):
+            if _matches(place, made, watch.collection, watch.selector, watch.name):
                 self._send(watch, kind, made)
         return made
 
@@ -343,13 +346,19 @@ def _parse(path: str) -> tuple[str, str, str, str, str]:
     return api, resource, namespace, name, subresource
 
 
-def _matches(place: Place, document: Json, collection: tuple[str, str, str], selector: str) -> bool:
+def _name_in(request: web.Request) -> str:
+    """Read the only field selector that is used."""
+    return request.query.get("fieldSelector", "").removeprefix("metadata.name=")
+
+
+def _matches(place: Place, document: Json, collection: tuple[str, str, str], selector: str, name: str = "") -> bool:
     api, resource, namespace = collection
     labels = document["metadata"].get("labels") or {}
     wanted = [term.split("=", 1) for term in selector.split(",") if term]
     return (
         place[:2] == (api, resource)
         and namespace in ("", place[2])
+        and name in ("", place[3])
         and all(labels.get(name) == value for name, value in wanted)
     )
 

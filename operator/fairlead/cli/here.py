@@ -1,88 +1,197 @@
-"""What the commands need to run a workflow on this machine."""
+"""`run` and `rerun` on this machine: the engine works in this process, for as long as the run takes."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import re
 import signal
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import click
 
-from fairlead.cli.files import UnreadableFileError, listed, read_source, read_text, templates_of
-from fairlead.engine.errors import EngineError
-from fairlead.engine.runs import NotFoundError
+from fairlead.cli.checked import check_file, show_errors
+from fairlead.cli.files import STANDARD_INPUT, UnreadableFileError, listed, read_source, read_text, templates_of
+from fairlead.cli.where import CommandError
 from fairlead.local.host import HostRuntime
 from fairlead.local.processes import adopt, end_adopted
-from fairlead.local.records import cut_off, prune
+from fairlead.local.records import apply, cut_off, prune
+from fairlead.local.request import RequestError, prepared
 from fairlead.local.runs import LocalRuns
 from fairlead.local.session import Session, Settings, now
 from fairlead.local.state import State, state_home
 from fairlead.local.values import Values
 from fairlead.model.problem import quote
 from fairlead.model.status import WorkflowStatus
+from fairlead.plan.runs import RERUN
+from fairlead.view.exits import Exit, exit_code
 from fairlead.view.follow import follow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from fairlead.cli.files import WorkflowFile
     from fairlead.local.runtime import Runtime
     from fairlead.local.state import Json
     from fairlead.model.ids import RunNumber
+    from fairlead.syntax.source import Document
     from fairlead.view.view import View
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 SHARED: Final = "shared"
-"""What `--workspace` is called with to work in the current folder itself."""
+"""What `--workspace` is given to work in the current folder itself."""
 
 ENGINES: Final = ("auto", "host", "docker", "podman", "nerdctl")
 
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)", re.DOTALL)
+_LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
 
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """How jobs run on this machine: the options of `run` and `rerun`."""
+    """How jobs run on this machine. `file` is where the Workflow came from, for the templates beside it."""
 
     engine: str = "auto"
     workspace: str | None = None
+    parallel: int | None = None
     secrets: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
-    parallel: int | None = None
+    file: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Give what a rerun goes by: no value of a secret, and the folder whatever the current one is then."""
+        kept = {key: value for key, value in asdict(self).items() if key not in ("secrets", "variables")}
+        file = None if self.file in (None, STANDARD_INPUT) else str(Path(self.file or "").resolve())
+        return {**kept, "folder": str(Path.cwd()), "file": file}
 
 
-def this_state() -> State:
-    """Give the state folder of the user."""
-    return State(state_home(os.environ))
+def here_options(command: Callable[P, R]) -> Callable[..., R]:
+    """Give a command the options that say how jobs run on this machine, and hand it `here`."""
 
+    @click.option(
+        "--engine",
+        type=click.Choice(ENGINES),
+        help="What runs jobs on this machine; auto: the first container engine that answers, else host: processes.",
+    )
+    @click.option(
+        "--workspace",
+        metavar="DIR",
+        help=f"The folder that each job gets a copy of; `{SHARED}` has them work in the current one. [the current one]",
+    )
+    @click.option("--parallel", metavar="N", type=click.IntRange(1), help="Jobs at a time. [one a core]")
+    @click.option("--secret", "secrets", metavar="NAME[=V]", multiple=True, help="A Secret's key; V may be in $NAME.")
+    @click.option("--var", "variables", metavar="NAME[=V]", multiple=True, help="A ConfigMap's key, likewise.")
+    @functools.wraps(command)
+    def wrapped(
+        *args: object,
+        engine: str | None,
+        workspace: str | None,
+        parallel: int | None,
+        secrets: tuple[str, ...],
+        variables: tuple[str, ...],
+        **options: object,
+    ) -> R:
+        here = Here(engine or "auto", workspace, parallel, secrets, variables)
+        return command(*args, here=here, **options)  # type: ignore[arg-type]  # click calls by name
 
-def these_runs() -> LocalRuns:
-    """Give the runs of this machine."""
-    return LocalRuns(this_state())
+    return wrapped
 
 
 async def run_here(
-    name: str, after: RunNumber | None, here: Here, view: View, templates: Mapping[str, Mapping[str, Any]], where: str
-) -> WorkflowStatus:
-    """Run a recorded Workflow and show it. Ctrl-C cancels, a second one kills.
+    workflow: WorkflowFile,
+    resource: Mapping[str, Any],
+    here: Here,
+    view: View,
+    *,
+    jobs: Sequence[str] = (),
+    env_files: Sequence[str] = (),
+) -> Exit:
+    """Record a file's Workflow as its next run, run it and show it. `resource` has its inputs already."""
+    checked = check_file(workflow, resource)
+    if checked.workflow is None:
+        show_errors(checked)
+        return Exit.USAGE
+    try:
+        document, notes = prepared(resource, name=workflow.name, env=variables_of(env_files), jobs=jobs)
+    except RequestError as error:
+        raise CommandError(error.message) from error
+    state = State(state_home(os.environ))
+    name = document["metadata"].get("name")
+    if name and state.is_owned(name):
+        raise CommandError(
+            f"{name} runs in another process; wait for it, end it with `fairlead cancel {name}`,"
+            " or give this one another name in its file"
+        )
+    before = _last_run(state, name)
+    recorded = apply(state, {**document, "local": here.document()}, now())
+    for note in notes:
+        view.note(note)
+    templates = templates_for(workflow.source.name, workflow.source.documents)
+    return await _go(state, recorded["metadata"]["name"], before, here, view, templates)
 
-    `after`: the run before the one that is awaited. Raises click's exceptions with words for the user.
-    """
-    state = this_state()
+
+async def rerun_here(name: str, request: str, here: Here, view: View) -> Exit:
+    """Run a recorded Workflow again, as it was run before but for what is said now. `request`: see plan.runs.RERUN."""
+    state = State(state_home(os.environ))
+    runs = LocalRuns(state)
+    await runs.annotate(name, {RERUN: request})
+    document = state.read(name) or {}
+    known = document.get("local") or {}
+    file = known.get("file")
+    merged = Here(
+        engine=here.engine if here.engine != "auto" else known.get("engine") or "auto",
+        workspace=here.workspace or known.get("workspace"),
+        parallel=here.parallel or known.get("parallel"),
+        secrets=here.secrets,
+        variables=here.variables,
+        file=file,
+    )
+    _go_to(known.get("folder"))
+    before = _last_run(state, name)
+    return await _go(state, name, before, merged, view, _templates_of(file))
+
+
+def _go_to(folder: str | None) -> None:
+    """Work where the run before was started, if that is still there."""
+    with suppress(OSError):
+        os.chdir(folder or ".")
+
+
+def _templates_of(file: str | None) -> tuple[dict[str, Mapping[str, Any]], str]:
+    if file is None:
+        return {}, "in its file"
+    try:
+        return templates_for(file, read_source(file).documents)
+    except UnreadableFileError:
+        return {}, f"in {quote(file)}, which can't be read any more"
+
+
+def _last_run(state: State, name: str | None) -> RunNumber | None:
+    document = state.read(name) if name else None
+    return WorkflowStatus.from_json(document.get("status") or {}).run if document else None
+
+
+async def _go(
+    state: State,
+    name: str,
+    after: RunNumber | None,
+    here: Here,
+    view: View,
+    templates: tuple[Mapping[str, Mapping[str, Any]], str],
+) -> Exit:
     runtime = await chosen_runtime(here.engine, view)
-    source = _workspace(here)
     settings = Settings(
-        workspace=source,
+        workspace=_workspace(here),
         shared=here.workspace == SHARED,
         parallel=here.parallel or os.cpu_count() or 1,
         values=Values(given(here.secrets, "--secret"), given(here.variables, "--var")),
-        templates=templates,
-        where=where,
+        templates=templates[0],
+        where=templates[1],
     )
     session = Session(state, name, runtime, settings, failed=view.note)
     adopt()
@@ -97,13 +206,11 @@ async def run_here(
             status = await shown
             # It is over, but what worked may still be ending.
             await work
-            return status
+            return exit_code(status)
     except asyncio.CancelledError:
-        # The second signal: what worked was killed, and what is recorded has to say so.
+        # What worked was killed, and what is recorded has to say so.
         _record_cut_off(state, name)
-        raise click.exceptions.Exit(130) from None
-    except (EngineError, NotFoundError) as error:
-        raise click.ClickException(str(error)) from error
+        return Exit.CANCELLED
     finally:
         for task in (work, shown):
             task.cancel()
@@ -119,20 +226,20 @@ async def chosen_runtime(engine: str, view: View) -> Runtime:
     return HostRuntime(os.environ)
 
 
-def templates_for(path: str, documents: Sequence[Any]) -> tuple[dict[str, Mapping[str, Any]], str]:
+def templates_for(path: str, documents: Sequence[Document]) -> tuple[dict[str, Mapping[str, Any]], str]:
     """Give the specs of the WorkflowTemplates that a file's Workflow may call, by name, and where they were sought.
 
     Those of the file itself come before those of its neighbours; a neighbour that can't be read has none.
     """
     found = dict(templates_of(documents))
-    if path != "-":
-        for neighbour in listed(str(Path(path).parent)):
-            try:
-                found = {**templates_of(read_source(neighbour).documents), **found}
-            except UnreadableFileError:
-                continue
-    specs = {name: _spec_of(document.value) for name, document in found.items()}
-    return specs, f"in {quote(path)} or in the files beside it"
+    if not Path(path).is_file():
+        return {name: _spec_of(each.value) for name, each in found.items()}, "in its file"
+    for neighbour in listed(str(Path(path).parent)):
+        try:
+            found = {**templates_of(read_source(neighbour).documents), **found}
+        except UnreadableFileError:
+            continue
+    return {name: _spec_of(each.value) for name, each in found.items()}, f"in {quote(path)} or in a file beside it"
 
 
 def _spec_of(resource: object) -> Mapping[str, Any]:
@@ -141,18 +248,16 @@ def _spec_of(resource: object) -> Mapping[str, Any]:
 
 
 def given(options: Sequence[str], option: str) -> dict[str, str]:
-    """Read NAME=VALUE, or NAME for a variable of the environment. Raises click.UsageError."""
+    """Read NAME=VALUE, or NAME for a variable of the environment. Raises CommandError."""
     found = {}
     for each in options:
         name, sign, value = each.partition("=")
         if not name:
-            raise click.UsageError(f"{option} {quote(each)}: write NAME, or NAME=VALUE")
+            raise CommandError(f"{option} {quote(each)}: write NAME, or NAME=VALUE")
         if not sign:
-            try:
-                value = os.environ[name]
-            except KeyError:
-                said = "isn't in the environment"
-                raise click.UsageError(f"{option} {quote(name)}: {said}; write {option} NAME=VALUE") from None
+            if name not in os.environ:
+                raise CommandError(f"{option} {quote(name)}: ${name} isn't set; write {option} {name}=VALUE")
+            value = os.environ[name]
         found[name] = value
     return found
 
@@ -179,16 +284,17 @@ def variables_of(paths: Sequence[str]) -> dict[str, str]:
 
 
 def _workspace(here: Here) -> Path:
-    if here.workspace in (None, SHARED):
+    if here.workspace is None or here.workspace == SHARED:
         return Path.cwd()
-    folder = Path(here.workspace or ".").resolve()
+    folder = Path(here.workspace).resolve()
     if not folder.is_dir():
-        raise click.UsageError(f"--workspace {quote(str(here.workspace))}: there is no such folder")
+        raise CommandError(f"--workspace {quote(here.workspace)}: there is no such folder")
     return folder
 
 
 @contextmanager
 def _signals(session: Session, work: asyncio.Task[Any], view: View) -> Iterator[None]:
+    """Have the first signal cancel the run, and the second end all that works."""
     loop = asyncio.get_running_loop()
     asked = False
 
@@ -198,7 +304,7 @@ def _signals(session: Session, work: asyncio.Task[Any], view: View) -> Iterator[
             work.cancel()
             return
         asked = True
-        view.note("cancelling: what runs is asked to end; once more to kill it")
+        view.note("cancelling: what runs is asked to end; Ctrl-C again kills it")
         session.cancel()
 
     wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

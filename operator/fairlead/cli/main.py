@@ -9,7 +9,25 @@ import click
 
 from fairlead import __version__
 
-_COMMANDS: Final = ("agent", "crd", "eval", "operator")
+_COMMANDS: Final = (
+    "agent",
+    "cancel",
+    "completion",
+    "convert",
+    "crd",
+    "eval",
+    "graph",
+    "lint",
+    "list",
+    "logs",
+    "operator",
+    "plan",
+    "rerun",
+    "run",
+    "status",
+    "version",
+    "watch",
+)
 """Each is `NAME_command` in a module of its name."""
 
 
@@ -32,3 +50,8 @@ class _Group(click.Group):
 @click.version_option(__version__, "-V", "--version", message="fairlead %(version)s")
 def main() -> None:
     """CI workflows as Kubernetes resources."""
+
+
+def kubectl_main() -> None:
+    """Run as kubectl's plugin: `kubectl fairlead`."""
+    main(prog_name="kubectl fairlead")

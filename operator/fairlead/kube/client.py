@@ -91,10 +91,15 @@ class Client:
             raise _error(status, content, response.headers.get("Retry-After"))
         return content
 
-    async def list(self, path: str, resource: str, selector: str = "") -> tuple[list[dict[str, Any]], str]:
-        """Read a whole collection, in chunks; give it with its version, from which a watch goes on."""
+    async def list(
+        self, path: str, resource: str, selector: str = "", *, name: str = ""
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Read a whole collection, in chunks; give it with its version, from which a watch goes on.
+
+        With `name` only what is called so.
+        """
         items: list[dict[str, Any]] = []
-        query, token = f"?limit={_CHUNK}{_and_selector(selector)}", ""
+        query, token = f"?limit={_CHUNK}{_and_selector(selector, name)}", ""
         while True:
             page = await self.request("GET", f"{path}{query}{token}", resource)
             items += page.get("items") or []
@@ -104,15 +109,17 @@ class Client:
             token = f"&continue={metadata['continue']}"
 
     async def watch(
-        self, path: str, resource: str, version: str, selector: str = ""
+        self, path: str, resource: str, version: str, selector: str = "", *, name: str = ""
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """Follow a collection from a version on: (ADDED | MODIFIED | DELETED | BOOKMARK, object).
+        """Follow a collection, or what is called `name` in it, from a version on.
+
+        Gives (ADDED | MODIFIED | DELETED | BOOKMARK, object).
 
         Ends when the server closes it, or is silent for too long.
         Raises ExpiredError when it has to be listed again, UnreachableError when the connection breaks.
         """
         query = f"?watch=1&allowWatchBookmarks=true&timeoutSeconds={_WATCH_SECONDS}&resourceVersion={version}"
-        url = f"{self._connection.server}{path}{query}{_and_selector(selector)}"
+        url = f"{self._connection.server}{path}{query}{_and_selector(selector, name)}"
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=_SILENCE_SECONDS)
         start = time.perf_counter()
         try:
@@ -127,6 +134,21 @@ class Client:
                         yield _event(self._read(line))
         except aiohttp.SocketTimeoutError:
             return
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise UnreachableError(f"{self._connection.server}: {str(error) or type(error).__name__}") from error
+
+    async def stream(self, path: str, resource: str) -> AsyncIterator[bytes]:
+        """Read what is text and has no end yet, as a followed log, in pieces. Raises as `request` does."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
+        headers = {**self._connection.headers(), "Accept": "*/*"}
+        start = time.perf_counter()
+        try:
+            async with self._session.get(self._connection.server + path, headers=headers, timeout=timeout) as response:
+                self._asked("GET", resource, response.status, time.perf_counter() - start)
+                if response.status >= 400:  # noqa: PLR2004  HTTP's errors
+                    raise _error(response.status, await response.read(), response.headers.get("Retry-After"))
+                async for piece in response.content.iter_any():
+                    yield piece
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UnreachableError(f"{self._connection.server}: {str(error) or type(error).__name__}") from error
 
@@ -155,8 +177,9 @@ async def _end(response: aiohttp.ClientResponse, most: int) -> bytes:
     return bytes(kept[-most:])
 
 
-def _and_selector(selector: str) -> str:
-    return f"&labelSelector={selector}" if selector else ""
+def _and_selector(selector: str, name: str) -> str:
+    labels = f"&labelSelector={selector}" if selector else ""
+    return labels + (f"&fieldSelector=metadata.name%3D{name}" if name else "")
 
 
 def _event(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -5,26 +5,40 @@ from __future__ import annotations
 import os
 import ssl
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubernetes.client import Configuration
-from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.config import (
+    ConfigException,
+    list_kube_config_contexts,
+    load_incluster_config,
+    load_kube_config,
+)
 from kubernetes.config.incluster_config import SERVICE_HOST_ENV_NAME
+from yaml import YAMLError
 
 from fairlead.kube.errors import ConfigurationError
+from fairlead.model.problem import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _KEY = "BearerToken"
+_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One API server and the credentials for it."""
+    """One API server and the credentials for it.
+
+    `cluster` is what the kubeconfig's context is called; `namespace` the one that it, or the Pod around us, is in.
+    """
 
     server: str
     configuration: Configuration = field(repr=False)
+    cluster: str = field(default="", repr=False)
+    namespace: str = field(default="default", repr=False)
 
     @property
     def token(self) -> str | None:
@@ -50,23 +64,39 @@ class Connection:
         return context
 
 
-def connect(context: str | None = None) -> Connection:
+def connect(context: str | None = None, kubeconfig: str | None = None) -> Connection:
     """Find the cluster: the one around this Pod, else that of the kubeconfig (or of one of its contexts).
 
     Raises ConfigurationError.
     """
     configuration = Configuration()
     try:
-        if context is None and _in_cluster():
+        if context is None and kubeconfig is None and _in_cluster():
             load_incluster_config(client_configuration=configuration)
+            cluster, namespace = "around this Pod", _namespace_of_pod()
         else:
             # The package itself looks at the variable only once, when it is imported.
-            file = os.environ.get("KUBECONFIG") or None
+            file = kubeconfig or os.environ.get("KUBECONFIG") or None
             load_kube_config(config_file=file, context=context, client_configuration=configuration)
-    except ConfigException as error:
-        said = f"{error}; set KUBECONFIG to a file that names a cluster, or run inside of one"
+            cluster, namespace = _names(file, context)
+    except (ConfigException, OSError, YAMLError) as error:
+        said = f"{one_line(str(error))}; set KUBECONFIG to a file that names a cluster, or run inside of one"
         raise ConfigurationError(said) from error
-    return Connection(str(configuration.host).rstrip("/"), configuration)
+    return Connection(str(configuration.host).rstrip("/"), configuration, cluster, namespace)
+
+
+def _names(file: str | None, context: str | None) -> tuple[str, str]:
+    """Give the name of a context, and the namespace in it."""
+    contexts, active = list_kube_config_contexts(file)
+    found = next((each for each in contexts if each["name"] == context), active)
+    return str(found["name"]), str((found.get("context") or {}).get("namespace") or "default")
+
+
+def _namespace_of_pod() -> str:
+    try:
+        return _OWN_NAMESPACE.read_text().strip() or "default"
+    except OSError:
+        return "default"
 
 
 def _in_cluster() -> bool:

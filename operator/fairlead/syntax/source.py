@@ -88,15 +88,19 @@ def read_documents(text: str, dialect: Dialect = Dialect.KUBERNETES) -> list[Doc
     try:
         return list(_documents(text, dialect))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise SourceError(
-            f"not YAML: {one_line(error.problem or error.context or str(error))}",
-            _place(mark),
-        ) from error
+        raise SourceError(f"not YAML: {_said(error)}", _place(error.problem_mark or error.context_mark)) from error
     except yaml.reader.ReaderError as error:
         before = text[: error.position] if isinstance(error.position, int) else ""
         at = Position(before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
         raise SourceError("a character that YAML doesn't allow; write it as an escape in double quotes", at) from error
+
+
+def _said(error: yaml.MarkedYAMLError) -> str:
+    """Say what is wrong, and where that began: what is never closed shows only at the end of the text."""
+    problem, begins, shows = error.problem or error.context or str(error), error.context_mark, error.problem_mark
+    if begins is None or shows is None or begins.line == shows.line or not error.context:
+        return one_line(problem)
+    return one_line(f"{problem}, {error.context} that begins at line {begins.line + 1}, column {begins.column + 1}")
 
 
 def _documents(text: str, dialect: Dialect) -> Iterator[Document]:
@@ -155,6 +159,7 @@ class _Walk:
     def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> dict[str, object]:
         _check_tag(node, "map")
         found: dict[str, object] = {}
+        own: set[str] = set()
         for key_node, value_node in node.value:
             if key_node.tag == _MERGE:
                 for each in self._merged(value_node, path, depth):
@@ -164,8 +169,9 @@ class _Walk:
                 raise SourceError("a key has to be a text, not a list or a map", _start(key_node))
             key = _key(key_node)
             at = (*path, key)
-            if at in self.keys:
+            if key in own:
                 self.duplicates.append((at, _start(key_node)))
+            own.add(key)
             self.keys[at] = _start(key_node)
             found[key] = self.value(value_node, at, depth + 1)
         return found

@@ -1,0 +1,1 @@
+"""How a run is shown: live on a terminal, as lines in a pipe, as a document for machines."""

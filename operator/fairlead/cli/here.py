@@ -17,6 +17,8 @@ import click
 from fairlead.cli.checked import check_file, show_errors
 from fairlead.cli.files import STANDARD_INPUT, UnreadableFileError, listed, read_source, read_text, templates_of
 from fairlead.cli.where import CommandError
+from fairlead.local.container_engine import AUTO, Kind, NoEngineError, find_engine
+from fairlead.local.containers import ContainerRuntime
 from fairlead.local.host import HostRuntime
 from fairlead.local.processes import adopt, end_adopted
 from fairlead.local.records import apply, cut_off, prune
@@ -47,7 +49,8 @@ R = TypeVar("R")
 SHARED: Final = "shared"
 """What `--workspace` is given to work in the current folder itself."""
 
-ENGINES: Final = ("auto", "host", "docker", "podman", "nerdctl")
+HOST: Final = "host"
+ENGINES: Final = (AUTO, HOST, *(kind.value for kind in Kind))
 
 _LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
 
@@ -56,7 +59,7 @@ _LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
 class Here:
     """How jobs run on this machine. `file` is where the Workflow came from, for the templates beside it."""
 
-    engine: str = "auto"
+    engine: str = AUTO
     workspace: str | None = None
     parallel: int | None = None
     secrets: tuple[str, ...] = ()
@@ -96,7 +99,7 @@ def here_options(command: Callable[P, R]) -> Callable[..., R]:
         variables: tuple[str, ...],
         **options: object,
     ) -> R:
-        here = Here(engine or "auto", workspace, parallel, secrets, variables)
+        here = Here(engine or AUTO, workspace, parallel, secrets, variables)
         return command(*args, here=here, **options)  # type: ignore[arg-type]  # click calls by name
 
     return wrapped
@@ -144,7 +147,7 @@ async def rerun_here(name: str, request: str, here: Here, view: View) -> Exit:
     known = document.get("local") or {}
     file = known.get("file")
     merged = Here(
-        engine=here.engine if here.engine != "auto" else known.get("engine") or "auto",
+        engine=here.engine if here.engine != AUTO else known.get("engine") or AUTO,
         workspace=here.workspace or known.get("workspace"),
         parallel=here.parallel or known.get("parallel"),
         secrets=here.secrets,
@@ -184,7 +187,7 @@ async def _go(
     view: View,
     templates: tuple[Mapping[str, Mapping[str, Any]], str],
 ) -> Exit:
-    runtime = await chosen_runtime(here.engine, view)
+    runtime = await chosen_runtime(here.engine)
     settings = Settings(
         workspace=_workspace(here),
         shared=here.workspace == SHARED,
@@ -220,10 +223,19 @@ async def _go(
         prune(state, name)
 
 
-async def chosen_runtime(engine: str, view: View) -> Runtime:
-    """Give what `--engine` names."""
-    del engine, view
-    return HostRuntime(os.environ)
+async def chosen_runtime(engine: str) -> Runtime:
+    """Give what `--engine` names, and say what it is. Raises CommandError where it doesn't answer."""
+    if engine == HOST:
+        click.echo("jobs run as processes of this machine; their images aren't used", err=True)
+        return HostRuntime(os.environ)
+    try:
+        found = await find_engine(engine)
+    except NoEngineError as error:
+        if engine != AUTO:
+            raise CommandError(str(error)) from error
+        return await chosen_runtime(HOST)
+    click.echo(f"jobs run in containers of {found.kind}", err=True)
+    return ContainerRuntime(found)
 
 
 def templates_for(path: str, documents: Sequence[Document]) -> tuple[dict[str, Mapping[str, Any]], str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from fairlead.model.problem import Path
     from fairlead.syntax.source import Document, Position
 
@@ -27,12 +28,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One line of the report: a part of the source, where it stands, and what became of it, and why."""
+    """One line of the report: a part of the source, where it stands, and what became of it, and why.
+
+    `file` is the path of another file of the project that it stands in, None for the one that was asked for.
+    """
 
     outcome: Outcome
     path: Path
     message: str
     position: Position | None = None
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from fairlead import __version__
 from fairlead.cli.main import main
-from fairlead.cli.output import dump_yaml
 from fairlead.model.crd import crds
+from fairlead.syntax.writing import to_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,7 @@ def test_crd(plural: str | None) -> None:
 def test_yaml() -> None:
     """YAML is written for people: in order, lists indented, no anchors, no escapes."""
     shared = ["a"]
-    assert dump_yaml({"b": shared, "a": {"c": shared, "d": "…"}}) == "b:\n  - a\na:\n  c:\n    - a\n  d: …\n"
+    assert to_yaml({"b": shared, "a": {"c": shared, "d": "…"}}) == "b:\n  - a\na:\n  c:\n    - a\n  d: …\n"
 
 
 BAD: dict[str, tuple[list[str], str]] = {

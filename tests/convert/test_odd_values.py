@@ -9,8 +9,8 @@ import pytest
 
 from fairlead.convert.conversion import Options
 from fairlead.convert.formats import FormatName, load, read
-from fairlead.convert.writing import to_yaml
 from fairlead.syntax.source import Document, Position
+from fairlead.syntax.writing import to_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,4 +91,4 @@ def test_odd_value(name: FormatName, text: str, *, skip: bool) -> None:
             changed = Document(_with(document.value, place, value), document.keys, {(): Position(1, 1)})
             form.recognises(changed)
             conversion = form.convert(changed, options)
-            assert conversion.refused or to_yaml(conversion.resources)
+            assert conversion.refused or to_yaml(*conversion.resources)

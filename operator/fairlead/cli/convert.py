@@ -11,9 +11,9 @@ import click
 from fairlead.convert.conversion import Options
 from fairlead.convert.formats import FormatName, guess, load, read
 from fairlead.convert.report import report
-from fairlead.convert.writing import to_yaml
 from fairlead.model.problem import one_line, quote
 from fairlead.syntax.source import MOST_BYTES, Dialect, SourceError, read_documents
+from fairlead.syntax.writing import to_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -82,9 +82,9 @@ def convert_command(
         if conversion.refused:
             continue
         if not folder:
-            texts.append(to_yaml(conversion.resources))
+            texts.append(to_yaml(*conversion.resources))
         else:
-            _write(targets[file], to_yaml(conversion.resources))
+            _write(targets[file], to_yaml(*conversion.resources))
     if texts:
         click.echo("---\n".join(texts), nl=False)
     if refused:

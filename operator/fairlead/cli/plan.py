@@ -13,7 +13,6 @@ from fairlead.cli.excerpt import show, terminal
 from fairlead.cli.files import read_workflow
 from fairlead.cli.inputs import with_inputs
 from fairlead.cli.lint import finding_document
-from fairlead.cli.output import dump_yaml
 from fairlead.cli.planned import difference_document, difference_lines, plan_document, plan_lines
 from fairlead.cli.showing import now
 from fairlead.cli.where import Where, carry_out, cluster_runs, local_runs, where_options
@@ -24,6 +23,7 @@ from fairlead.plan.critical_path import critical_path, durations_of
 from fairlead.plan.difference import compare
 from fairlead.plan.forecast import Forecast, forecast
 from fairlead.syntax import parse_spec
+from fairlead.syntax.writing import to_yaml
 from fairlead.view.exits import Exit
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _refuse(checked: Checked, output: str) -> None:
 
 
 def _print(document: Mapping[str, Any], output: str) -> None:
-    text = json.dumps(document, indent=2) if output == "json" else dump_yaml(document).rstrip("\n")
+    text = json.dumps(document, indent=2) if output == "json" else to_yaml(document).rstrip("\n")
     terminal().print(text)
 
 

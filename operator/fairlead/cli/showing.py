@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.console import Console
 
-from fairlead.cli.output import dump_yaml
 from fairlead.engine.errors import EngineError
 from fairlead.engine.runs import NotFoundError
 from fairlead.plan.runs import CANCEL
+from fairlead.syntax.writing import to_yaml
 from fairlead.view.exits import Exit, exit_code
 from fairlead.view.follow import follow
 from fairlead.view.live import LiveView
@@ -83,7 +83,7 @@ def terminal_width() -> int | None:
 def show_document(document: object, form: str) -> None:
     """Print a document as JSON or YAML."""
     out = standard_output()
-    out.write(dump_json(document) if form == "json" else dump_yaml(document))
+    out.write(dump_json(document) if form == "json" else to_yaml(document))
     out.flush()
 
 
@@ -99,7 +99,7 @@ def view_for(output: str) -> View:
         case "json":
             return DocumentView(out, dump_json)
         case "yaml":
-            return DocumentView(out, dump_yaml)
+            return DocumentView(out, to_yaml)
         case "github":
             return GitHubView(out, now)
         case _:

@@ -1,17 +1,14 @@
-"""Resources as YAML that people go on with."""
+"""Documents as YAML that people go on with, and that means the same to Kubernetes."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import yaml
 
 from fairlead.syntax.source import SourceError, read_documents
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 
 class _Dumper(yaml.SafeDumper):
@@ -56,9 +53,8 @@ def _stays_text(word: str) -> bool:
 _Dumper.add_representer(str, _text)
 
 
-def to_yaml(resources: Iterable[Mapping[str, Any]]) -> str:
-    """Write resources as documents, with --- between them, in their own order."""
+def to_yaml(*documents: object) -> str:
+    """Write documents, with --- between them, in their own order."""
     return "---\n".join(
-        yaml.dump(dict(resource), Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
-        for resource in resources
+        yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True) for document in documents
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -54,6 +55,13 @@ def test_plain_words(text: str, kubernetes: object, core: object) -> None:
         [{"a": kubernetes}, {"a": core}],
         [type(kubernetes), type(core)],
     )
+
+
+def test_json() -> None:
+    """JSON is read, too, with tabs and with what it escapes in pairs."""
+    text = json.dumps({"a": "\U0001f680 b", "c": [1, None], "d": "\\ud83d\\ude80"})
+    assert [each.value for each in read_documents(text)] == [json.loads(text)]
+    assert [each.value for each in read_documents('{\t"a":\n\t\t[1]}')] == [{"a": [1]}]
 
 
 def test_keys_are_texts() -> None:

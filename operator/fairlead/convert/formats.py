@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, cast
@@ -42,15 +41,4 @@ def read(file: str, text: str) -> list[Document]:
     """Read the documents of a file: PowerShell's data where it is called so, else YAML. Raises SourceError."""
     if file.casefold().endswith(".psd1"):
         return psd1.read_documents(text)
-    return read_documents(_without_tabs(text), Dialect.CORE)
-
-
-def _without_tabs(text: str) -> str:
-    """Make JSON that is indented by tabs YAML, too; in its texts there can't be any."""
-    if "\t" not in text or not text.lstrip().startswith(("{", "[")):
-        return text
-    try:
-        json.loads(text)
-    except ValueError:
-        return text
-    return text.replace("\t", " ")
+    return read_documents(text, Dialect.CORE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -86,7 +87,7 @@ def read_documents(text: str, dialect: Dialect = Dialect.KUBERNETES) -> list[Doc
     if len(text) > MOST_BYTES or len(text.encode(errors="replace")) > MOST_BYTES:
         raise SourceError(f"it has more than {MOST_BYTES // 2**20} MiB, which no cluster would take")
     try:
-        return list(_documents(text, dialect))
+        return list(_documents(_json_as_yaml(text), dialect))
     except yaml.MarkedYAMLError as error:
         raise SourceError(f"not YAML: {_said(error)}", _place(error.problem_mark or error.context_mark)) from error
     except yaml.reader.ReaderError as error:
@@ -117,6 +118,22 @@ def _documents(text: str, dialect: Dialect) -> Iterator[Document]:
                 yield Document(value, walk.keys, walk.values, tuple(walk.duplicates))
     finally:
         loader.dispose()
+
+
+def _json_as_yaml(text: str) -> str:
+    """Make YAML of JSON, which kubectl takes as well: of tabs between parts, and of characters escaped in pairs."""
+    if not text.lstrip().startswith(("{", "[")) or not ("\t" in text or _PAIR.search(text)):
+        return text
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return _PAIR.sub(_one_escape, text.replace("\t", " "))
+
+
+def _one_escape(found: re.Match[str]) -> str:
+    high, low = (int(half, 16) for half in found.groups())
+    return f"\\U{0x10000 + ((high & 0x3FF) << 10) + (low & 0x3FF):08x}"
 
 
 def _check_depth(text: str) -> None:
@@ -249,6 +266,8 @@ def _number(text: str, node: yaml.Node) -> float:
         raise SourceError(f"{quote(text)} is no number that JSON has; put it into quotes", _start(node))
     return value
 
+
+_PAIR: Final = re.compile(r"(?<!\\)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 _TAG: Final = "tag:yaml.org,2002:"
 _MERGE: Final = f"{_TAG}merge"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairlead.cli.here import here_options, rerun_here
+from fairlead.cli.here import here_options
+from fairlead.cli.locally import rerun_here
 from fairlead.cli.naming import workflow_argument
 from fairlead.cli.showing import ask_for_end, names, show, view_for, view_option
 from fairlead.cli.where import CommandError, carry_out, opened, where_options

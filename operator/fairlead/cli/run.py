@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from fairlead.cli.files import read_workflow
-from fairlead.cli.here import Here, here_options, run_here
+from fairlead.cli.here import Here, here_options
 from fairlead.cli.inputs import with_inputs
+from fairlead.cli.locally import run_here
 from fairlead.cli.showing import ask_for_end, show, view_for, view_option
 from fairlead.cli.where import CommandError, carry_out, cluster_runs, where_options
 from fairlead.engine.runs import NotFoundError

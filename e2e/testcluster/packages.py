@@ -39,6 +39,13 @@ FOR_IMAGES: Mapping[str, str] = {
     "tar": "tar",
     "dpkg-deb": "dpkg",
 }
+# podman's own default runtime, crun, refuses the cgroups of some kernels.
+FOR_PODMAN: Mapping[str, str] = {
+    "podman": "podman",
+    "runc": "runc",
+    "cni:bridge": "containernetworking-plugins",
+    "iptables": "iptables",
+}
 FOR_OPERATOR_IMAGE: Mapping[str, str] = {"buildah": "buildah", "runc": "runc"}
 
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fairlead.engine.errors import ConflictError, GoneError, RefusedError
-from fairlead.engine.store import PodRecord, Store, WorkflowRecord
+from fairlead.engine.store import PodRecord, Shelf, Store, WorkflowRecord
 from fairlead.kube.client import Client
 from fairlead.kube.cluster import KubernetesCluster
 from fairlead.kube.reduce import workflow_record
+from fairlead.local.cluster import LocalCluster, annotated
+from fairlead.local.state import State
+from fairlead.local.values import Values
 from fairlead.model.ids import RunNumber, WorkflowKey
 from fairlead.model.phase import WorkflowPhase
 from fairlead.plan import CancelWorkflow, ContainerTerminated, DeleteJob, ReadOutputs
 from fairlead.plan.announcements import Announcement
+from fairlead.render.call import call_manifest
+from fairlead.syntax.template import instantiate
 from tests.builders import (
     KEY,
     NOW,
@@ -39,6 +47,7 @@ from tests.builders import (
 from tests.fakes import FakeCluster, World
 from tests.kube.apiserver import ApiServer
 from tests.kube.documents import call_document, job_document, pod_document, template_document, workflow_document
+from tests.local.runtimes import IdleRuntime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -137,7 +146,67 @@ async def kubernetes() -> AsyncIterator[Stage]:
         )
 
 
-@pytest.fixture(params=[fake, kubernetes])
+@asynccontextmanager
+async def local() -> AsyncIterator[Stage]:
+    """Give the adapter for this machine, over a folder, with processes that do nothing."""
+    store = Store(lambda _: None)
+    with TemporaryDirectory() as folder:
+        state, told = State(Path(folder) / "state"), list[str]()
+        identity = {"name": KEY.name, "namespace": KEY.namespace}
+        record = workflow_record(state.create({"metadata": identity, "spec": chain().document()}))
+        store.workflows.put((KEY.namespace, KEY.name), record)
+        cluster = LocalCluster(
+            state,
+            store,
+            IdleRuntime(),
+            lambda: NOW,
+            values=Values(),
+            workspace=Path(folder) / "workspace",
+            shared=True,
+            templates={"builder": TEMPLATE},
+            where=f"in the namespace {KEY.namespace}",
+            keep_seconds=60,
+            announced=lambda announcement: told.append(announcement.message),
+        )
+        log = state.job_folder(KEY.name, name_of("build")) / "log"
+
+        def recorded(name: str) -> dict[str, Any]:
+            document = state.read(name)
+            assert document is not None
+            return document
+
+        def make_unseen() -> None:
+            seen = store.jobs, store.pods
+            store.jobs, store.pods = Shelf(lambda _: None), Shelf(lambda _: None)
+            with suppress(StopIteration):
+                cluster.create_job(record, a_creation()).send(None)
+            store.jobs, store.pods = seen
+
+        def call_unseen() -> None:
+            spec = instantiate(TEMPLATE, {"level": 1})
+            state.create(call_manifest(a_call(), record.resource, spec, keep_seconds=60), called=True)
+
+        yield Stage(
+            cluster=cluster,
+            store=store,
+            jobs=lambda: cluster.jobs,
+            status=lambda: recorded(KEY.name).get("status", {}),
+            events=lambda: told,
+            specs=lambda: {name: recorded(name)["spec"] for name in state.names()},
+            annotations=lambda: recorded(CALLED.name)["metadata"]["annotations"],
+            make_unseen=make_unseen,
+            call_unseen=call_unseen,
+            touch=lambda: state.change(KEY.name, lambda old: annotated(old, {"a": "b"})),
+            remove=lambda key: state.remove(key.name),
+            remove_pod=lambda: log.unlink(missing_ok=True),
+            has_logged=log.write_text,
+        )
+        cluster.kill()
+        if cluster.working:
+            await asyncio.wait(cluster.working)
+
+
+@pytest.fixture(params=[fake, kubernetes, local])
 async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     """Give each implementation in its turn."""
     async with request.param() as made:

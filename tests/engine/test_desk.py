@@ -140,6 +140,17 @@ def test_an_admission_counts_before_it_is_written() -> None:
     assert found == [Admitted(), waits, waits, Admitted()]
 
 
+def test_an_admission_that_was_not_written() -> None:
+    """What certainly wasn't written keeps nobody waiting, and stands as what is recorded says."""
+    desk, first, second = Desk(NO_LIMITS), a_claim("first"), a_claim("second", since=1)
+    desk.update(first.workflow, [first], version=7)
+    desk.reserve(first.workflow, [replace(first, admitted=True)], version=7)
+    desk.update(second.workflow, [replace(second, admitted=True)], version=9)
+    woken = desk.release(first.workflow)
+    waits = Waits('waits for second (run 1) in the concurrency group "main"')
+    assert (desk.standing(first), first.workflow in woken) == (waits, True)
+
+
 def test_what_may_have_been_written_counts() -> None:
     """A second try over the same version doesn't take back what the first one reserved: it may have got through."""
     desk, first, other = Desk(NO_LIMITS), a_claim("w", "x"), a_claim("w", "y", group="OTHER")

@@ -22,7 +22,7 @@ def a_resource(metadata: dict[str, Any] | None = None, **spec: Any) -> dict[str,
 
 def asked(resource: dict[str, Any], **options: Any) -> tuple[dict[str, Any], list[str]]:  # noqa: ANN401  as above
     """Prepare it with nothing else asked for."""
-    return prepared(resource, **{"name": "ci", "inputs": {}, "env": {}, **options})
+    return prepared(resource, **{"name": "ci", "env": {}, **options})
 
 
 def test_as_it_is() -> None:
@@ -33,7 +33,7 @@ def test_as_it_is() -> None:
             "apiVersion": "fairlead.dev/v1alpha1",
             "kind": "Workflow",
             "metadata": {"labels": {"branch": "main"}, "annotations": {"a": "b"}, "name": "ci"},
-            "spec": {"jobs": JOBS, "inputs": {}},
+            "spec": {"jobs": JOBS},
         },
         [],
     )
@@ -52,7 +52,7 @@ def test_what_means_nothing_here() -> None:
     """What steers runs on a cluster is left out, and said; what isn't set isn't spoken of."""
     resource, notes = asked(a_resource(schedules=[{"cron": "@daily"}], suspend=True, ttlAfterFinished=60))
     assert (sorted(resource["spec"]), notes) == (
-        ["inputs", "jobs"],
+        ["jobs"],
         [
             "schedules are left out: it runs now",
             "suspend is left out: it runs now",
@@ -62,36 +62,17 @@ def test_what_means_nothing_here() -> None:
     assert asked(a_resource(schedules=[], suspend=False))[1] == []
 
 
-def test_inputs() -> None:
-    """A given input keeps its kind, and is found whatever its case."""
-    declared = {"level": 1, "ratio": 0.5, "fast": False, "name": "x", "other": "y"}
-    given = {"LEVEL": "3", "ratio": "1", "fast": "true", "name": "12"}
-    assert asked(a_resource(inputs=declared), inputs=given)[0]["spec"]["inputs"] == {
-        "level": 3,
-        "ratio": 1,
-        "fast": True,
-        "name": "12",
-        "other": "y",
-    }
-
-
 @pytest.mark.parametrize(
-    ("inputs", "jobs", "said"),
+    ("job", "said"),
     [
-        ({"levle": "1"}, [], 'the workflow has no input "levle"; did you mean "level"?'),
-        ({"zzz": "1"}, [], 'the workflow has no input "zzz"; it has level, fast'),
-        ({"level": "high"}, [], 'the input "level" is a number, which "high" is not'),
-        ({"level": "true"}, [], 'the input "level" is a number, which "true" is not'),
-        ({"level": '"1"'}, [], 'the input "level" is a number, which ""1"" is not'),
-        ({"fast": "1"}, [], 'the input "fast" is true or false, which "1" is not'),
-        ({}, ["tset"], 'the workflow has no job "tset"; did you mean "test"?'),
-        ({}, ["zzz"], 'the workflow has no job "zzz"; it has build, test, lint, ship'),
+        ("tset", 'the workflow has no job "tset"; did you mean "test"?'),
+        ("zzz", 'the workflow has no job "zzz"; it has build, test, lint, ship'),
     ],
 )
-def test_wrong(inputs: dict[str, str], jobs: list[str], said: str) -> None:
+def test_no_such_job(job: str, said: str) -> None:
     """What there isn't is told with what there is."""
     with pytest.raises(RequestError, match=f"^{re.escape(said)}$"):
-        asked(a_resource(inputs={"level": 1, "fast": True}), inputs=inputs, jobs=jobs)
+        asked(a_resource(), jobs=[job])
 
 
 def test_single_jobs() -> None:

@@ -37,7 +37,9 @@ class Mailbox:
         self._program = program
         self._workspace = workspace
         self._folder = home / "agent"
-        self._folder.mkdir(exist_ok=True)
+        if not self._folder.exists():
+            self._folder.mkdir()
+            self._folder.chmod(0o755)
         # For both: neither side ever waits for the other to open a pipe, and none breaks when the other one dies.
         self.questions, self._answers = (
             os.open(_pipe(self._folder / name), os.O_RDWR) for name in ("questions", "answers")
@@ -56,6 +58,8 @@ class Mailbox:
         fresh = self._folder / "answer.new"
         text = answer(question, self._program, home=self._home, workspace=self._workspace)
         fresh.write_text(text, "utf-8", "surrogateescape")
+        # The job's user may be another one, and this process may have a umask that keeps others out.
+        fresh.chmod(0o644)
         fresh.rename(self._folder / "answer")
         os.write(self._answers, b"%d\n" % question.serial)
         self._answered = question.serial

@@ -86,7 +86,9 @@ async def _go(
     state: State, name: str, after: RunNumber | None, runtime: Runtime, settings: Settings, view: View
 ) -> Exit:
     session = Session(state, name, runtime, settings, failed=view.note)
-    adopt()
+    if runtime.trusts:
+        # Of container engines nothing is known here: some leave processes behind that outlive a command by design.
+        adopt()
     work = asyncio.create_task(session.run())
     shown = asyncio.create_task(follow(LocalRuns(state), name, view, after=after))
     try:
@@ -108,7 +110,8 @@ async def _go(
             task.cancel()
         await asyncio.gather(work, shown, return_exceptions=True)
         view.stop()
-        await asyncio.to_thread(end_adopted, set())
+        if runtime.trusts:
+            await asyncio.to_thread(end_adopted, set())
         prune(state, name)
 
 

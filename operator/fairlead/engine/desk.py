@@ -80,6 +80,12 @@ class Desk:
         file.version = version
         return self._refile(key, file)
 
+    def release(self, key: WorkflowKey) -> _Keys:
+        """Count no longer what was reserved."""
+        file = self._files.setdefault(key, _File())
+        file.reserved = {}
+        return self._refile(key, file)
+
     def forget(self, key: WorkflowKey, remains: Iterable[Claim] = (), working: Collection[str] = ()) -> _Keys:
         """Take note that a workflow is gone; `remains` and `working` tell what of it still works."""
         file = self._files.setdefault(key, _File())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from fairlead.engine.desk import Desk
-from fairlead.engine.errors import ConflictError, EngineError, GoneError, RefusedError, UnavailableError
+from fairlead.engine.errors import ConflictError, EngineError, GoneError, OutrunError, RefusedError, UnavailableError
 from fairlead.engine.filing import Filing
 from fairlead.engine.queue import KeyedQueue
 from fairlead.engine.store import Store
@@ -273,8 +273,13 @@ class Engine:
         if now < due and not decision.record_first:
             self.queue.add_after(key, due - now)
             return
-        # A conflict gives nothing back that was reserved: an earlier try, of which no answer came, may be its cause.
-        await cluster.write_status(record, after)
+        # Any other conflict gives nothing back that was reserved: an earlier try, of which no answer came, may be its
+        # cause.
+        try:
+            await cluster.write_status(record, after)
+        except OutrunError:
+            self._wake(self._filing.release(record))
+            raise
         self._written_at[key] = asyncio.get_running_loop().time()
         self._unwritten_since.pop(key, None)
         self._observer.changed(key, before, after)

@@ -3,6 +3,7 @@
 EngineError
 ├── RefusedError       the cluster says no: show it; try again unless `final`, and not for ever where `impatient`
 ├── ConflictError      the resource has changed meanwhile: look again
+│   └── OutrunError    nothing was written, for certain: another engine was faster
 ├── GoneError          the resource is no more: forget it
 └── UnavailableError   the cluster can't be reached or is too busy: try again, after `retry_after` if it says so
 """
@@ -29,6 +30,10 @@ class RefusedError(EngineError):
 
 class ConflictError(EngineError):
     """Somebody else has written to the resource."""
+
+
+class OutrunError(ConflictError):
+    """Another engine has taken meanwhile what was to be given here, so that it wasn't."""
 
 
 class GoneError(EngineError):

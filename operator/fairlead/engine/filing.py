@@ -58,6 +58,10 @@ class Filing:
         claims = claims_of(replace(record.resource, status=status), ())
         return self._desk.reserve(record.resource.key, claims, version=record.version)
 
+    def release(self, record: WorkflowRecord) -> set[WorkflowKey]:
+        """Have nothing count that was reserved: it was certainly not written."""
+        return self._desk.release(record.resource.key) - {record.resource.key}
+
     def forget(self, key: WorkflowKey) -> set[WorkflowKey]:
         """File that a workflow is gone. What it started is heard of until it has ended."""
         remains, busy = self._remains(key, set(self._uids.get(key, ())))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from fairlead.engine.errors import ConflictError, GoneError, RefusedError
+from fairlead.engine.errors import ConflictError, GoneError, OutrunError, RefusedError
 from fairlead.engine.store import JobRecord, PodRecord
 from fairlead.engine.templates import called_spec
 from fairlead.kube.outputs import complete, most_bytes, without_outputs
@@ -27,7 +27,7 @@ from fairlead.render.job import grace_of, metadata_of
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -39,21 +39,27 @@ if TYPE_CHECKING:
     from fairlead.plan import CallWorkflow, CancelWorkflow, CreateJob, DeleteJob, Pod, ReadOutputs, Resource
     from fairlead.plan.actions import JobRequest
     from fairlead.plan.announcements import Announcement
-    from fairlead.plan.groups import ClaimId
+    from fairlead.plan.neighbours import Claim
 
-_ROOM: Final = 2**20
-"""Bytes of a report: all outputs fit that a driver lets pass, so none need to go through the log."""
+_ROOM: Final = 4096
+"""Bytes of a report, as on a cluster. With more of it a shell takes seconds to write large outputs into one line."""
 
 _KEPT: Final = 7 * 24 * 3600
 """Seconds that a called Workflow's record would be kept; it goes with its caller's before."""
+
+
+Group = tuple[str, str]
+"""The namespace and the name of a concurrency group."""
 
 
 class LocalCluster:
     """Implements `engine.ports.Cluster`. What it did is in the store when it returns.
 
     `workspace` is the folder that jobs get a copy of, or (`shared`) work in. `templates` has the specs of the
-    WorkflowTemplates that can be called, `where` says where they were looked for. `announced` hears each announcement,
-    `called` the name of each Workflow that was called.
+    WorkflowTemplates that can be called, `where` says where they were looked for, and `keep_seconds` how long the
+    Workflows made of them are kept. `announced` hears each announcement, `called` the name of each Workflow that was
+    called. `held_elsewhere` brings the store up to date with what other processes have recorded, and gives the groups
+    that these hold.
     """
 
     def __init__(
@@ -68,8 +74,11 @@ class LocalCluster:
         shared: bool = False,
         templates: Mapping[str, Mapping[str, Any]],
         where: str,
+        keep_seconds: int = _KEPT,
         announced: Callable[[Announcement], None] = lambda _: None,
         called: Callable[[str], None] = lambda _: None,
+        noted: Callable[[str], None] = lambda _: None,
+        held_elsewhere: Callable[[], set[Group]] = set,
     ) -> None:
         self._state = state
         self._store = store
@@ -80,15 +89,17 @@ class LocalCluster:
         self._shared = shared
         self._templates = templates
         self._where = where
+        self._keep_seconds = keep_seconds
         self._announced = announced
         self._called = called
+        self._noted = noted
+        self._ignored: set[str] = set()
+        self._held_elsewhere = held_elsewhere
         self._told: set[tuple[str, str]] = set()
         self._pods: dict[str, LocalPod] = {}
         self._jobs: dict[str, JobRecord] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._versions = itertools.count(1)
-        self.seen = 0
-        """The version of the state folder up to which the store knows it."""
 
     @property
     def jobs(self) -> list[str]:
@@ -119,7 +130,7 @@ class LocalCluster:
             assert known is not None  # noqa: S101  of what we have labelled ourselves
             attempt.folder.mkdir(parents=True, exist_ok=True)
             (attempt.folder / "job.json").write_bytes(orjson.dumps({"metadata": metadata}))
-            (attempt.folder / "works").touch()
+            (attempt.folder / "works").write_text(self._runtime.name)
             self._start(attempt, known)
         self._store.jobs.put((namespace, create.name), known)
 
@@ -130,7 +141,7 @@ class LocalCluster:
             if known is not None and self._keep_call(known, record):
                 raise ConflictError(f"{call.instead_of} is there, but was not seen yet")
         spec = called_spec(call.request, self._templates.get(call.request.template), self._where)
-        manifest = call_manifest(call, record.resource, spec, keep_seconds=_KEPT)
+        manifest = call_manifest(call, record.resource, spec, keep_seconds=self._keep_seconds)
         document = self._state.create(manifest, called=True)
         if not self._keep_call(document, record):
             raise RefusedError(f"there is a Workflow {call.name} that isn't this Workflow's", final=False)
@@ -190,19 +201,18 @@ class LocalCluster:
         self._store.keep_report(item, report.log, found)
 
     async def write_status(self, record: WorkflowRecord, status: WorkflowStatus) -> None:
-        """Record it. Nobody is let into a group on the word of a state that has changed meanwhile."""
+        """Record it. Nobody is let into a group that another process's Workflow holds by now."""
         key = record.resource.key
         raw = status.to_json()
-        with self._state.unchanged_since(self.seen) as unchanged:
-            if not unchanged and _let_in(record.resource, status):
-                raise ConflictError("others have changed what this rests on")
+        with self._state.alone():
+            wanted = _let_in(record.resource, status)
+            if wanted and wanted & self._held_elsewhere():
+                raise OutrunError("another process was faster")
             try:
                 document = self._state.change(key.name, lambda old: {**old, "status": raw}, version=record.version)
             except GoneError:
                 self._store.workflows.drop((key.namespace, key.name), record.version)
                 raise
-            if unchanged:
-                self.seen = self._state.version()
         self._store.workflows.put((key.namespace, key.name), workflow_record(document))
 
     async def announce(self, record: WorkflowRecord, announcement: Announcement) -> None:
@@ -217,6 +227,10 @@ class LocalCluster:
     def _attempt(self, resource: Resource, create: CreateJob) -> Attempt:
         request, runtime = create.request, self._runtime
         runtime.check(request)
+        for field in runtime.ignored(request):
+            if field not in self._ignored:
+                self._ignored.add(field)
+                self._noted(f"{field} means nothing on this machine")
         folder = self._state.job_folder(resource.key.name, create.name)
         return Attempt(
             name=create.name,
@@ -266,6 +280,7 @@ class LocalCluster:
             self._runtime,
             program=program_for(attempt.request),
             source=None if self._shared else self._workspace,
+            without=self._state.folder,
             clock=self._clock,
             tell=tell,
         )
@@ -292,10 +307,13 @@ def annotated(document: dict[str, Any], annotations: Mapping[str, str]) -> dict[
     return {**document, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **annotations}}}
 
 
-def _let_in(resource: Resource, status: WorkflowStatus) -> bool:
-    """Whether a status lets something into a group that the one before didn't."""
-    return not _inside(replace(resource, status=status)) <= _inside(resource)
+def _let_in(resource: Resource, status: WorkflowStatus) -> set[Group]:
+    """Give the groups that a status lets something into, and the one before didn't."""
+    before = {identity(claim) for claim in claims_of(resource, ()) if claim.admitted}
+    after = claims_of(replace(resource, status=status), ())
+    return held(claim for claim in after if identity(claim) not in before)
 
 
-def _inside(resource: Resource) -> set[ClaimId]:
-    return {identity(claim) for claim in claims_of(resource, ()) if claim.admitted and claim.group is not None}
+def held(claims: Iterable[Claim]) -> set[Group]:
+    """Give the groups that claims hold, with their namespaces."""
+    return {(claim.workflow.namespace, claim.group) for claim in claims if claim.admitted and claim.group is not None}

@@ -9,9 +9,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from fairlead.engine.errors import RefusedError
+from fairlead.local.finishing import to_the_end
+from fairlead.local.ignored import ignored
+from fairlead.local.logpipe import LogPipe
 from fairlead.local.probes import answers_http, answers_tcp
 from fairlead.local.processes import MARK, end_all, end_with_parent
 from fairlead.local.runtime import StartError
+from fairlead.local.workspace import GIT_LOCAL
 from fairlead.model.problem import quote
 
 if TYPE_CHECKING:
@@ -36,7 +40,10 @@ class HostRuntime:
     trusts = True
 
     def __init__(self, variables: Mapping[str, str]) -> None:
-        self._variables = {name: value for name, value in variables.items() if not name.startswith(_OURS)}
+        self._variables = {
+            name: value for name, value in variables.items() if not name.startswith(_OURS) and name not in GIT_LOCAL
+        }
+        self._started: dict[str, list[_Process]] = {}
 
     def check(self, request: JobRequest) -> None:
         """Refuse a service without a command: there is no image to tell what it runs."""
@@ -44,6 +51,10 @@ class HostRuntime:
             if not service.command:
                 said = f"the service {quote(name)} needs a container engine, or a command that runs here"
                 raise RefusedError(f"{said}; see --engine", final=True)
+
+    def ignored(self, request: JobRequest) -> list[str]:
+        """Name all that is a Pod's."""
+        return ignored(request)
 
     async def prepare(self, attempt: Attempt) -> None:
         """Do nothing: all is here, or isn't."""
@@ -56,7 +67,7 @@ class HostRuntime:
             "FAIRLEAD_REPORT": str(attempt.report),
         }
         env = {**self._variables, **attempt.env, **places}
-        return await _spawn(
+        return await self._spawn(
             ["/bin/sh", str(attempt.driver)], attempt, env=env, folder=attempt.workspace, log=attempt.log
         )
 
@@ -64,7 +75,9 @@ class HostRuntime:
         """Run a service's command."""
         command = [*service.request.command, *service.request.args]
         log = attempt.service_log(service.name)
-        return await _spawn(command, attempt, env=self._of_service(attempt, service), folder=attempt.folder, log=log)
+        env, folder = self._of_service(attempt, service), _folder_of(attempt, service)
+        folder.mkdir(parents=True, exist_ok=True)
+        return await self._spawn(command, attempt, env=env, folder=folder, log=log)
 
     async def healthy(self, attempt: Attempt, service: Service, check: HealthCheck) -> bool:
         """Run the check's command, or knock at the port."""
@@ -72,34 +85,56 @@ class HostRuntime:
             return await answers_http(LOOPBACK, service.ports[0], check.http, check.timeout)
         if not check.command:
             return await answers_tcp(LOOPBACK, service.ports[0], check.timeout)
-        env = self._of_service(attempt, service)
-        process = await _spawn(check.command, attempt, env=env, folder=attempt.folder, log=None)
+        env, folder = self._of_service(attempt, service), _folder_of(attempt, service)
+        process = await self._spawn(check.command, attempt, env=env, folder=folder, log=None)
         try:
             async with asyncio.timeout(check.timeout):
                 return await process.wait() == 0
         except TimeoutError:
             return False
         finally:
-            process.kill_group()
+            await to_the_end(process.kill())
 
     async def clear(self, attempt: Attempt) -> None:
         """Kill what is left of it."""
+        started = self._started.pop(attempt.name, [])
+        for process in started:
+            await process.kill()
         await asyncio.to_thread(end_all, str(attempt.home))
+        for process in started:
+            process.close()
+
+    async def _spawn(
+        self, command: Sequence[str], attempt: Attempt, *, env: Mapping[str, str], folder: Path, log: Path | None
+    ) -> _Process:
+        process = await _spawn(command, env=env, folder=folder, log=log)
+        self._started.setdefault(attempt.name, []).append(process)
+        return process
 
     def _of_service(self, attempt: Attempt, service: Service) -> dict[str, str]:
         return {**self._variables, **service.env, MARK: str(attempt.home)}
 
 
+def _folder_of(attempt: Attempt, service: Service) -> Path:
+    """Give a service's working directory, which is deleted at the end."""
+    return attempt.home / "services" / service.name
+
+
 class _Process:
     """Implements `local.runtime.Process`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, mark: str) -> None:
+    starved = False
+
+    def __init__(self, process: asyncio.subprocess.Process, log: LogPipe | None) -> None:
         self._process = process
-        self._mark = mark
+        self._log = log
+        self._killed = False
 
     async def wait(self) -> int:
         """Wait for the process itself, not for what it has started."""
         code = await self._process.wait()
+        if self._log is not None:
+            self._log.catch_up()
         return 128 - code if code < 0 else code
 
     async def ask(self) -> None:
@@ -108,19 +143,22 @@ class _Process:
             self._process.send_signal(signal.SIGTERM)
 
     async def kill(self) -> None:
-        """Kill it with its group."""
-        self.kill_group()
+        """Kill all that is still in its process group; once, since somebody else may get its number."""
+        if not self._killed:
+            self._killed = True
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
 
-    def kill_group(self) -> None:
-        """Kill all that is still in its process group."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+    def close(self) -> None:
+        """Read no more of what it prints."""
+        if self._log is not None:
+            self._log.close()
 
 
-async def _spawn(
-    command: Sequence[str], attempt: Attempt, *, env: Mapping[str, str], folder: Path, log: Path | None
-) -> _Process:
-    output = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+async def _spawn(command: Sequence[str], *, env: Mapping[str, str], folder: Path, log: Path | None) -> _Process:
+    pipe = None if log is None else LogPipe(log)
+    output = asyncio.subprocess.DEVNULL if pipe is None else pipe.writer
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -134,7 +172,10 @@ async def _spawn(
         )
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        if pipe is not None:
+            pipe.close()
         raise StartError("StartError", f"{quote(command[0])}: {why}") from error
     finally:
-        os.close(output)
-    return _Process(process, str(attempt.home))
+        if pipe is not None:
+            pipe.begun()
+    return _Process(process, pipe)

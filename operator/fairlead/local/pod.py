@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from fairlead.agent.agent import Mailbox
 from fairlead.engine.errors import RefusedError
 from fairlead.local import workspace
-from fairlead.local.runtime import StartError
+from fairlead.local.finishing import to_the_end
+from fairlead.local.runtime import NO_START, StartError, end_reason
 from fairlead.local.service import ServiceRun
 from fairlead.plan.observed import ContainerRunning, ContainerTerminated, ContainerWaiting, Pod
 from fairlead.render.report import parse_report
@@ -34,7 +35,10 @@ _MOST_REPORT: Final = 16 * 2**20
 
 
 class LocalPod:
-    """Runs one attempt. `tell` hears of each new state; `source` is the folder to copy, None where it is shared."""
+    """Runs one attempt. `tell` hears of each new state.
+
+    `source` is the folder to copy, None where it is shared; `without` is left out of it.
+    """
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class LocalPod:
         *,
         program: Program | None,
         source: Path | None,
+        without: Path | None = None,
         clock: Callable[[], datetime],
         tell: Callable[[Pod], None],
     ) -> None:
@@ -50,9 +55,11 @@ class LocalPod:
         self._runtime = runtime
         self._program = program
         self._source = source
+        self._without = without
         self._clock = clock
         self._tell = tell
         self._services: list[ServiceRun] = []
+        self._copied = False
         self._main: Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -90,28 +97,31 @@ class LocalPod:
                 now = self._clock()
                 self._change(container=ContainerTerminated(137, "Error", "", now, now))
         except Exception as error:  # noqa: BLE001  one job's trouble is not the others'
-            self._change(container=ContainerWaiting("CreateContainerError", f"{type(error).__name__}: {error}"))
+            self._change(container=_never_started(_cause(error)))
         finally:
-            await asyncio.shield(self._clean_up())
+            await to_the_end(self._clean_up())
 
     async def _start_and_wait(self) -> None:
         attempt = self.attempt
         await self._patiently(self._make_ready)
-        async with asyncio.TaskGroup() as services, self._mailbox():
+        async with asyncio.TaskGroup() as beside:
             running = []
+            if self._program is not None:
+                box = Mailbox(attempt.home, self._program, workspace=attempt.workspace)
+                running.append(beside.create_task(_answer(box)))
             for service in attempt.services:
                 run = ServiceRun(
                     attempt, service, self._runtime, clock=self._clock, changed=lambda _: self._services_changed()
                 )
                 self._services.append(run)
                 self._services_changed()
-                running.append(services.create_task(run.run()))
+                running.append(beside.create_task(run.run()))
                 await run.ready.wait()
             await self._patiently(self._start_main)
             assert self._main is not None  # noqa: S101  what was started
             started = self._clock()
             self._change(container=ContainerRunning(started))
-            self._change(container=self._ended(await self._wait(self._main), started))
+            self._change(container=self._ended(await self._wait(self._main), started, starved=self._main.starved))
             for task in running:
                 task.cancel()
 
@@ -121,6 +131,8 @@ class LocalPod:
             try:
                 await begin()
             except StartError as error:
+                if error.final:
+                    raise
                 self._change(container=ContainerWaiting(error.reason, error.message))
                 await asyncio.sleep(_RETRY)
             except RefusedError as error:
@@ -131,11 +143,21 @@ class LocalPod:
 
     async def _make_ready(self) -> None:
         attempt = self.attempt
-        if self._source is not None and not attempt.workspace.exists():
-            await asyncio.to_thread(workspace.copy, self._source, attempt.workspace, share=self._runtime.trusts)
+        if not self._copied:
+            await to_the_end(asyncio.to_thread(self._copy))
+            self._copied = True
         attempt.home.mkdir(parents=True, exist_ok=True)
         attempt.driver.write_text(attempt.text, "utf-8", "surrogateescape")
         await self._runtime.prepare(attempt)
+
+    def _copy(self) -> None:
+        """Begin with nothing that an earlier process may have left of this attempt."""
+        attempt = self.attempt
+        workspace.remove(attempt.home)
+        if self._source is not None:
+            workspace.remove(attempt.workspace)
+            share = self._runtime.trusts
+            workspace.copy(self._source, attempt.workspace, share=share, without=self._without)
 
     async def _start_main(self) -> None:
         self._main = await self._runtime.start(self.attempt)
@@ -148,12 +170,11 @@ class LocalPod:
             await main.kill()
             return await main.wait()
 
-    def _ended(self, code: int, started: datetime) -> ContainerTerminated:
+    def _ended(self, code: int, started: datetime, *, starved: bool) -> ContainerTerminated:
         report = None
         with suppress(OSError), self.attempt.report.open("rb") as file:
             report = parse_report(file.read(_MOST_REPORT).decode("utf-8", "replace"))
-        reason = "Completed" if code == 0 else "Error"
-        return ContainerTerminated(code, reason, "", started, self._clock(), report)
+        return ContainerTerminated(code, end_reason(code, starved=starved), "", started, self._clock(), report)
 
     def _services_changed(self) -> None:
         states: tuple[ServiceState, ...] = tuple(run.state for run in self._services)
@@ -163,51 +184,42 @@ class LocalPod:
         self.pod = replace(self.pod, **fields)
         self._tell(self.pod)
 
-    def _mailbox(self) -> _Answering:
-        return _Answering(self.attempt, self._program)
-
     async def _clean_up(self) -> None:
         attempt = self.attempt
-        with suppress(StartError):
+        with suppress(StartError, OSError):
             await self._runtime.clear(attempt)
         await asyncio.to_thread(workspace.remove, attempt.home)
         if self._source is not None:
             await asyncio.to_thread(workspace.remove, attempt.workspace)
 
 
-class _Answering:
-    """Answers the driver's questions while it is entered; does nothing where there are none to come."""
+async def _answer(box: Mailbox) -> None:
+    """Answer a driver's questions until cancelled."""
+    loop, asked = asyncio.get_running_loop(), asyncio.Event()
 
-    def __init__(self, attempt: Attempt, program: Program | None) -> None:
-        self._attempt = attempt
-        self._program = program
-        self._box: Mailbox | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> None:
-        if self._program is None:
-            return
-        self._box = Mailbox(self._attempt.home, self._program, workspace=self._attempt.workspace)
-        asked = asyncio.Event()
-        asyncio.get_running_loop().add_reader(self._box.questions, self._hear, asked)
-        self._task = asyncio.create_task(self._answer(self._box, asked))
-
-    def _hear(self, asked: asyncio.Event) -> None:
-        if self._box is not None:
-            self._box.wait()
+    def hear() -> None:
+        box.wait()
         asked.set()
 
-    async def _answer(self, box: Mailbox, asked: asyncio.Event) -> None:
+    loop.add_reader(box.questions, hear)
+    try:
         while True:
             await asked.wait()
             asked.clear()
             # To look through a workspace for hashFiles takes its time.
-            await asyncio.to_thread(box.answer)
+            await to_the_end(asyncio.to_thread(box.answer))
+    finally:
+        loop.remove_reader(box.questions)
+        box.close()
 
-    async def __aexit__(self, *_: object) -> None:
-        if self._box is None or self._task is None:
-            return
-        asyncio.get_running_loop().remove_reader(self._box.questions)
-        self._task.cancel()
-        await asyncio.wait([self._task])
-        self._box.close()
+
+def _cause(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _never_started(error: BaseException) -> ContainerWaiting | ContainerTerminated:
+    if isinstance(error, StartError):
+        return ContainerTerminated(NO_START, error.reason, error.message)
+    return ContainerWaiting("CreateContainerError", f"{type(error).__name__}: {error}")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MARK: Final = "FAIRLEAD_HOME"
 """The variable whose value tells an attempt's processes from all others: its driver's folder."""
@@ -26,6 +26,9 @@ _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PATIENCE: Final = 5.0
 """Seconds for what was killed to be gone; what the kernel holds longer is left to it."""
+
+_MOST_HALTING: Final = 0.5
+"""Seconds for what was halted to stand still."""
 
 # Loaded before any fork: a child between fork and exec must not wait for a lock.
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -44,14 +47,33 @@ def end_with_parent() -> None:
 
 
 def end_all(mark: str) -> None:
-    """Kill all processes that have this mark, and their descendants, until there is none. Blocks for moments."""
+    """Kill all processes that have this mark, and their descendants, until there is none. Blocks for moments.
+
+    They are halted first: a child that is being made while its parent is killed could get away without either.
+    """
     deadline = time.monotonic() + _PATIENCE
-    while (found := set(_marked(mark))) and time.monotonic() < deadline:
-        for pid in found:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+    while (found := _halted(mark)) and time.monotonic() < deadline:
+        _signal(found, signal.SIGKILL)
         reap(found)
         time.sleep(0.001)
+
+
+def _halted(mark: str) -> set[int]:
+    known: set[int] = set()
+    deadline = time.monotonic() + _MOST_HALTING
+    while True:
+        states = dict(_marked(mark))
+        going = {pid for pid, state in states.items() if state not in "Tt"}
+        if (not (states.keys() - known) and not going) or time.monotonic() > deadline:
+            return set(states)
+        _signal(going, signal.SIGSTOP)
+        known |= states.keys()
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
 
 
 def end_adopted(own: set[int]) -> None:
@@ -60,30 +82,29 @@ def end_adopted(own: set[int]) -> None:
     while (found := {pid for pid, parent, _ in _table() if parent == os.getpid()} - own) and (
         time.monotonic() < deadline
     ):
-        for pid in found:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+        _signal(found, signal.SIGKILL)
         reap(found)
         time.sleep(0.001)
 
 
 def reap(pids: set[int]) -> None:
-    """Let those go that have ended, as far as they are children of this process."""
+    """Let those go that have ended, as far as they are children of this process. Nobody else may wait for them."""
     for pid in pids:
         with suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
 
 
-def _marked(mark: str) -> Iterator[int]:
-    table = [(pid, parent) for pid, parent, state in _table() if state != "Z"]
+def _marked(mark: str) -> Iterator[tuple[int, str]]:
+    """Give the processes that have a mark, and their descendants, with their states; none that is dead already."""
+    table = [each for each in _table() if each[2] not in "ZX"]
     wanted = f"{MARK}={mark}".encode()
-    found = {pid for pid, _ in table if pid != os.getpid() and wanted in _environment(pid)}
+    found = {pid for pid, _, _ in table if pid != os.getpid() and wanted in _environment(pid)}
     more = True
     while more:
-        children = {pid for pid, parent in table if parent in found} - found
+        children = {pid for pid, parent, _ in table if parent in found} - found
         found |= children
         more = bool(children)
-    yield from found
+    yield from ((pid, state) for pid, _, state in table if pid in found)
 
 
 def _environment(pid: int) -> list[bytes]:
@@ -93,12 +114,10 @@ def _environment(pid: int) -> list[bytes]:
 
 
 def _table() -> Iterator[tuple[int, int, str]]:
-    """Give each process with its parent and its state."""
+    """Give each process with its parent and its state; none where there is no /proc."""
     with suppress(FileNotFoundError):
-        for entry in os.scandir("/proc"):
-            if entry.name.isdecimal():
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdecimal():
                 with suppress(OSError):
-                    state, parent = (
-                        Path(entry.path, "stat").read_text("ascii", "replace").rpartition(")")[2].split()[:2]
-                    )
-                    yield int(entry.name), int(parent), state
+                    state, parent = (folder / "stat").read_text("ascii", "replace").rpartition(")")[2].split()[:2]
+                    yield int(folder.name), int(parent), state

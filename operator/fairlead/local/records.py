@@ -40,7 +40,7 @@ def apply(state: State, document: Mapping[str, Any], now: datetime) -> Json:
             if created.get(key):
                 metadata[key] = created[key]
         metadata["generation"] += old["spec"] != document["spec"]
-        fresh = {**old, "metadata": metadata, "spec": document["spec"], "status": status.to_json()}
+        fresh = {**old, **document, "metadata": metadata, "status": status.to_json()}
         return annotated(fresh, {RERUN: str(status.run)}) if status.run else fresh
 
     return state.change(known["metadata"]["name"], change)

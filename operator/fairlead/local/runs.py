@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +12,7 @@ from fairlead.kube.reduce import job_record, workflow_record
 from fairlead.local.cluster import annotated
 from fairlead.local.records import apply, cut_off
 from fairlead.local.session import now
+from fairlead.local.state import State, state_home
 from fairlead.model.problem import closest, quote
 from fairlead.model.status import WorkflowStatus
 from fairlead.plan.runs import CANCEL
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
-    from fairlead.local.state import Json, State
+    from fairlead.local.state import Json
 
 _POLL: Final = 0.05
 """Seconds between two looks at a file."""
@@ -34,6 +36,11 @@ class LocalRuns:
 
     def __init__(self, state: State) -> None:
         self._state = state
+
+    @classmethod
+    def of_this_machine(cls) -> LocalRuns:
+        """Give those of the user."""
+        return cls(State(state_home(os.environ)))
 
     async def list(self) -> Sequence[Found]:
         """Read them all."""

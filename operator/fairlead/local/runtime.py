@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from fairlead.plan.troubles import NOT_STARTED, OUT_OF_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +66,10 @@ class Attempt:
         return self.folder / "services" / f"{name}.log"
 
 
+NO_START: Final = 128
+"""The exit code of what never ran, as containerd gives it."""
+
+
 class StartError(Exception):
     """Something doesn't start, in the kubelet's words: `reason` as ErrImagePull or StartError, and a message."""
 
@@ -75,9 +81,25 @@ class StartError(Exception):
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"
 
+    @property
+    def final(self) -> bool:
+        """Whether the kubelet takes it for an end, with NO_START: what was made can't run, and never will."""
+        return self.reason in NOT_STARTED
+
+
+def end_reason(code: int, *, starved: bool) -> str:
+    """Give the kubelet's word for an end."""
+    if code == 0:
+        return "Completed"
+    return OUT_OF_MEMORY if starved else "Error"
+
 
 class Process(Protocol):
     """Something that runs."""
+
+    @property
+    def starved(self) -> bool:
+        """Whether some of it was killed because it used more memory than it may, told once it has ended."""
 
     async def wait(self) -> int:
         """Give its exit code once it has ended: 128 and the signal's number, where one ended it."""
@@ -106,6 +128,9 @@ class Runtime(Protocol):
 
     def check(self, request: JobRequest) -> None:
         """Say no to what can't run here. Raises RefusedError."""
+
+    def ignored(self, request: JobRequest) -> list[str]:
+        """Name what of it means nothing here, by its fields."""
 
     async def prepare(self, attempt: Attempt) -> None:
         """Get ready for it: images, a network."""

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from fairlead.local.runtime import StartError
+from fairlead.local.finishing import to_the_end
+from fairlead.local.runtime import NO_START, StartError, end_reason
 from fairlead.model.services import check_of
 from fairlead.plan.observed import ContainerRunning, ContainerTerminated, ContainerWaiting, ServiceState
 
@@ -23,6 +24,9 @@ _GRACE: Final = 5.0
 
 _BACKOFF: Final = 10.0
 """Seconds until what ended is started again: the kubelet's, the first time."""
+
+_FIRST_PAUSE: Final = 0.02
+"""Seconds between the first two checks; doubled each time, up to the interval."""
 
 _LAST_BYTES: Final = 2048
 """Of a log, as the kubelet keeps them (MaxContainerTerminationMessageLogLength)."""
@@ -57,40 +61,58 @@ class ServiceRun:
             try:
                 process = await self._runtime.start_service(self._attempt, self._service)
             except StartError as error:
+                if error.final and not self.ready.is_set():
+                    self._tell(container=ContainerTerminated(NO_START, error.reason, error.message))
+                    return
                 self._tell(container=ContainerWaiting(error.reason, error.message))
                 await asyncio.sleep(_BACKOFF)
                 continue
             started = self._clock()
             try:
                 self._tell(container=ContainerRunning(started))
-                ended = asyncio.ensure_future(process.wait())
-                if check is None or await self._becomes_healthy(check, ended):
-                    self._tell(started=True)
-                    self.ready.set()
-                else:
-                    await _end(process)
-                code = await ended
+                code = await self._live(process, check)
+            except StartError as error:
+                self._tell(container=ContainerWaiting("CreateContainerError", f"its check: {error.message}"))
+                return
             finally:
-                with suppress(asyncio.CancelledError):
-                    await asyncio.shield(_end(process))
-            self._ended(code, started)
+                await to_the_end(_end(process))
+            self._ended(code, started, starved=process.starved)
             if not self.ready.is_set():
                 return
             await asyncio.sleep(_BACKOFF)
 
+    async def _live(self, process: Process, check: HealthCheck | None) -> int:
+        """Give its exit code; one that doesn't become healthy is asked to end."""
+        ended = asyncio.ensure_future(process.wait())
+        try:
+            if check is None or await self._becomes_healthy(check, ended):
+                self._tell(started=True)
+                self.ready.set()
+            else:
+                await _end(process)
+            return await ended
+        finally:
+            ended.cancel()
+
     async def _becomes_healthy(self, check: HealthCheck, ended: asyncio.Future[int]) -> bool:
-        for _ in range(check.retries):
+        """Check it as long as its retries take, and more often at first: most are ready long before the interval."""
+        interval, pause = max(1.0, check.interval), _FIRST_PAUSE
+        clock = asyncio.get_running_loop().time
+        until = clock() + check.retries * interval
+        while not ended.done():
             if await self._runtime.healthy(self._attempt, self._service, check):
                 return True
-            done, _pending = await asyncio.wait([ended], timeout=max(1, check.interval))
-            if done:
+            left = until - clock()
+            if left <= 0:
                 return False
+            await asyncio.wait([ended], timeout=min(pause, left))
+            pause = min(2 * pause, interval)
         return False
 
-    def _ended(self, code: int, started: datetime) -> None:
+    def _ended(self, code: int, started: datetime, *, starved: bool) -> None:
         end = ContainerTerminated(
             exit_code=code,
-            reason="Completed" if code == 0 else "Error",
+            reason=end_reason(code, starved=starved),
             message="" if code == 0 else self._last_lines(),
             started_at=started,
             finished_at=self._clock(),

@@ -13,20 +13,23 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from fairlead.engine.engine import Engine, Pace
-from fairlead.engine.errors import RefusedError
+from fairlead.engine.errors import EngineError, RefusedError
 from fairlead.engine.runs import NotFoundError
 from fairlead.kube.reduce import job_record, workflow_record
-from fairlead.local.cluster import LocalCluster, annotated
+from fairlead.local.cluster import LocalCluster, annotated, held
+from fairlead.local.finishing import to_the_end
+from fairlead.local.leftovers import sweep
 from fairlead.local.values import Values
 from fairlead.model.phase import WorkflowPhase
 from fairlead.plan import Policy
-from fairlead.plan.admission import Limits
-from fairlead.plan.runs import CANCEL
+from fairlead.plan.admission import Limits, claims_of
+from fairlead.plan.runs import CANCEL, requested
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from fairlead.local.cluster import Group
     from fairlead.local.runtime import Runtime
     from fairlead.local.state import Json, State
     from fairlead.model.ids import NodeId, WorkflowKey
@@ -57,7 +60,7 @@ class Settings:
 
 
 class Session:
-    """Runs the Workflow `name` of the state folder to its end. `failed` hears of what goes wrong around it."""
+    """Runs the Workflow `name` of the state folder to its end. `failed` hears what its status doesn't tell."""
 
     def __init__(
         self,
@@ -75,6 +78,11 @@ class Session:
         self._owned = ExitStack()
         self._own: dict[str, WorkflowKey] = {}
         self._foreign: set[WorkflowKey] = set()
+        self._runtime = runtime
+        self._broken: Exception | None = None
+        self._has_leftovers = False
+        self._seen = 0
+        self._refused: set[str] = set()
         self._moved = asyncio.Event()
         self._began_ended: WorkflowStatus | None = None
         self._engine = Engine(
@@ -97,25 +105,47 @@ class Session:
             where=settings.where,
             announced=announced,
             called=self._take,
+            noted=failed,
+            held_elsewhere=self._held_elsewhere,
         )
 
     async def run(self) -> WorkflowStatus:
-        """Run it, and give its last status. Raises NotFoundError, and RefusedError where another process runs it."""
-        with self._owned:
-            self._take(self._name)
-            recorded = self._status()
-            self._began_ended = recorded if recorded.ended else None
-            self._refresh()
-            async with asyncio.TaskGroup() as tasks:
-                working = [tasks.create_task(self._engine.run(self._cluster)), tasks.create_task(self._watch())]
-                try:
-                    await self._over()
-                finally:
-                    for task in working:
-                        task.cancel()
-                    self._cluster.kill()
-                    await self._rest()
-            return self._status()
+        """Run it, and give its last status; one that has ended, and isn't asked for another run, stays as it is.
+
+        Raises NotFoundError, and RefusedError where another process runs it, or the state folder can't be used.
+        """
+        try:
+            with self._owned:
+                self._take(self._name)
+                recorded = self._status()
+                if recorded.ended and not self._is_asked_again():
+                    return recorded
+                await sweep(self._state, self._runtime, own=self._name)
+                self._began_ended = recorded if recorded.ended else None
+                self._refresh()
+                await self._work()
+                return self._status()
+        except OSError as error:
+            what = f"{error.filename}: " if error.filename else ""
+            said = f"the state folder {self._state.folder} can't be used: {what}{error.strerror or error}"
+            raise RefusedError(said, final=True) from error
+
+    async def _work(self) -> None:
+        coroutines = (self._over(), self._engine.run(self._cluster), self._watch())
+        tasks = [asyncio.create_task(each) for each in coroutines]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            self._cluster.kill()
+            await to_the_end(self._end(tasks))
+        for task in done:
+            task.result()
+
+    async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
+        await asyncio.wait(tasks)
+        await self._rest()
 
     def cancel(self) -> None:
         """Ask for the end of the run: what runs gets a signal, and jobs with always() go on."""
@@ -137,11 +167,17 @@ class Session:
         """Do nothing: the status tells."""
 
     def refused(self, key: WorkflowKey, node: NodeId, message: str) -> None:
-        """Do nothing: the status tells."""
+        """Take note that the status tells."""
+        del key, node
+        self._refused.add(message)
 
     def failed(self, key: WorkflowKey, error: Exception, retry_in: float) -> None:
-        """Pass on what a status can't tell."""
-        self._failed(f"{key.name}: {type(error).__name__}: {error}; again in {retry_in:.1f}s")
+        """Pass on what a status can't tell; what isn't foreseen, as a disk that fails, ends the run."""
+        if not isinstance(error, EngineError):
+            self._broken = error
+            self._moved.set()
+        elif str(error) not in self._refused:
+            self._failed(f"{key.name}: {type(error).__name__}: {error}; again in {retry_in:.1f}s")
 
     # Inside
 
@@ -158,6 +194,13 @@ class Session:
         self._own[name] = record.resource.key
         self._engine.store.workflows.put((record.resource.key.namespace, name), record)
 
+    def _is_asked_again(self) -> bool:
+        record = self._engine.store.workflow(self._own[self._name])
+        if record is None:
+            return False
+        resource = record.resource
+        return resource.status.observed_generation != resource.generation or requested(resource) is not None
+
     def _status(self) -> WorkflowStatus:
         record = self._engine.store.workflow(self._own[self._name])
         if record is None:
@@ -167,6 +210,8 @@ class Session:
     async def _over(self) -> None:
         while True:
             self._moved.clear()
+            if self._broken is not None:
+                raise self._broken
             if self._is_over():
                 await self._rest()
                 if self._is_over():
@@ -189,11 +234,25 @@ class Session:
         while True:
             await asyncio.sleep(_POLL)
             self._refresh()
+            if self._has_leftovers:
+                self._has_leftovers = False
+                await sweep(self._state, self._runtime)
+
+    def _held_elsewhere(self) -> set[Group]:
+        """Give the groups that other processes' Workflows hold, as they are now."""
+        self._refresh()
+        store = self._engine.store
+        found: set[Group] = set()
+        for key in self._foreign:
+            record = store.workflow(key)
+            if record is not None:
+                found |= held(claims_of(record.resource, store.jobs_of(key.namespace, record.resource.uid)))
+        return found
 
     def _refresh(self) -> None:
         """Take note of what other processes have changed since."""
         version = self._state.version()
-        if version == self._cluster.seen and not self._foreign:
+        if version == self._seen and not self._foreign:
             return
         store = self._engine.store
         for name, key in self._own.items():
@@ -212,17 +271,25 @@ class Session:
             self._refresh_jobs(key)
         for key in known - self._foreign:
             self._drop(key)
-        self._cluster.seen = version
+        self._seen = version
 
     def _others(self) -> Iterator[Json]:
         """Give the Workflows that other processes run, as far as they may be in the way of this one."""
         if not self._grouped():
             return
         for name in self._state.names():
-            if name not in self._own and self._state.is_owned(name):
+            if name not in self._own and self._is_alive(name):
                 document = self._state.read(name)
                 if document is not None:
                     yield document
+
+    def _is_alive(self, name: str) -> bool:
+        """Whether a Workflow's process, or anything that this one has left, may be at work."""
+        if self._state.is_owned(name):
+            return True
+        left = any(self._state.jobs(name, working=True))
+        self._has_leftovers |= left
+        return left
 
     def _grouped(self) -> bool:
         records = (self._engine.store.workflow(key) for key in self._own.values())

@@ -2,7 +2,8 @@
 
     runs/NAME/workflow.json    the Workflow, as the API has it: metadata, spec, status
              /owner            locked by the process that runs it, for as long as that lives
-             /jobs/JOB/        one attempt: its log, its services' logs, job.json, and `works` while it does
+             /sweep            locked by the one that deletes what a dead owner left
+             /jobs/JOB/        one attempt: its log, its services' logs, job.json, and `works` while it does: in what
     version                    counts the changes of all of them
     lock                       held while one is made
 
@@ -13,17 +14,16 @@ before it: that is its resourceVersion. Who doesn't hold `lock` may read.
 from __future__ import annotations
 
 import fcntl
-import os
 import re
 import secrets
-import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
 from fairlead.engine.errors import ConflictError, GoneError, RefusedError
+from fairlead.local import workspace
 from fairlead.model.problem import quote
 
 if TYPE_CHECKING:
@@ -79,6 +79,10 @@ class State:
             document: Json = orjson.loads((self._runs / name / "workflow.json").read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except orjson.JSONDecodeError as error:
+            raise RefusedError(
+                f"what is recorded of {name} can't be read: {error}; see {self._runs}", final=True
+            ) from error
         return document
 
     def job_folder(self, name: str, job: str) -> Path:
@@ -99,6 +103,13 @@ class State:
             if not working or (folder / "works").exists():
                 with suppress(FileNotFoundError):
                     yield orjson.loads((folder / "job.json").read_bytes())
+
+    def works_in(self, name: str, job: str) -> str | None:
+        """Say what an attempt is said to work in, as `--engine` calls it; None where it doesn't work."""
+        try:
+            return (self.job_folder(name, job) / "works").read_text()
+        except FileNotFoundError:
+            return None
 
     # Writing
 
@@ -136,19 +147,21 @@ class State:
                 self._of_version(name, version)
             except GoneError:
                 return
-            (self._runs / name / "workflow.json").unlink()
+            # Away at once, since the name may be given again before all of it is deleted.
+            removed = self.folder / f"removed.{secrets.token_hex(8)}"
+            (self._runs / name).rename(removed)
             self._count()
-        shutil.rmtree(self._runs / name, ignore_errors=True)
+        workspace.remove(removed)
 
     def remove_job(self, name: str, job: str) -> None:
         """Delete what an attempt left."""
-        shutil.rmtree(self.job_folder(name, job), ignore_errors=True)
+        workspace.remove(self.job_folder(name, job))
 
     @contextmanager
-    def unchanged_since(self, version: int) -> Iterator[bool]:
-        """Keep everybody from writing, and tell whether nobody has since then; what is written inside is one's own."""
+    def alone(self) -> Iterator[None]:
+        """Keep everybody else from writing and from becoming anything's owner, so that what is decided rests on it."""
         with self._lock():
-            yield self.version() == version
+            yield
 
     # Who runs it
 
@@ -158,25 +171,36 @@ class State:
         path = self._runs / name / "owner"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a+b") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+            yield self._try(file, fcntl.LOCK_EX)
+
+    @contextmanager
+    def sweeping(self, name: str) -> Iterator[bool]:
+        """Be the only one to delete what a process left that ran a Workflow and was killed: tell whether so."""
+        with (self._runs / name / "sweep").open("a+b") as file:
+            yield self._try(file, fcntl.LOCK_EX)
 
     def is_owned(self, name: str) -> bool:
         """Tell whether a process that lives runs a Workflow."""
+        if not _NAME.fullmatch(name):
+            return False
         try:
             with (self._runs / name / "owner").open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
+                return not self._try(file, fcntl.LOCK_SH)
+        except (FileNotFoundError, NotADirectoryError):
             return False
-        except BlockingIOError:
-            return True
-        return False
 
     # Inside
+
+    def _try(self, file: BinaryIO, lock: int) -> bool:
+        # One at a time: who only looks must not keep anybody from becoming the owner.
+        with self._lock():
+            try:
+                fcntl.flock(file, lock | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            if lock == fcntl.LOCK_SH:
+                fcntl.flock(file, fcntl.LOCK_UN)
+            return True
 
     def _of_version(self, name: str, version: int | None) -> Json:
         known = self.read(name)
@@ -212,7 +236,9 @@ class State:
             yield
             return
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self.folder / "lock").open("a+b") as file:
+        path = self.folder / "lock"
+        # Who may only read still has to ask who owns what.
+        with path.open("rb" if path.exists() else "a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             self._held = True
             try:
@@ -224,6 +250,11 @@ class State:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    fresh.write_bytes(content)
-    fresh.replace(path)
+    # One name for all, as they write one at a time: what a process leaves that is killed here, the next one replaces.
+    fresh = path.with_name(f"{path.name}.new")
+    try:
+        fresh.write_bytes(content)
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise

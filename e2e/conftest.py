@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,9 @@ from e2e.support.forge import Forge, open_forge
 from e2e.support.harness import Harness
 from e2e.support.installation import Installation, operator_image
 from e2e.support.kubectl import Kubectl
+from e2e.support.podman import Podman, open_podman
 from e2e.support.sandbox import Sandbox, open_sandbox
+from e2e.testcluster.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -52,6 +55,13 @@ def harness() -> Harness:
     harness = Harness.of_this_process()
     harness.cluster("up")
     return harness
+
+
+@pytest.fixture(scope="session")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+    """Have a podman of the tests' own; no cluster is needed for it."""
+    with open_podman(tmp_path_factory.mktemp("podman") / "podman", Settings.from_environment(os.environ)) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -11,23 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from e2e.support.here import Here
-from e2e.support.podman import Podman, open_podman
+from e2e.support.podman import Podman
 from e2e.support.waiting import wait_for
-from e2e.testcluster.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+
 BUSYBOX, PYTHON, REDIS = "busybox:1.35", "python:3.11", "redis:7"
-
-
-@pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    """Have a podman of one's own."""
-    settings = Settings.from_environment(os.environ)
-    with open_podman(tmp_path_factory.mktemp("podman") / "podman", settings) as found:
-        yield found
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The same workflow comes to the same status on this machine's processes and in the cluster."""
+"""The same workflow comes to the same status in processes and in containers of this machine, and in the cluster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ import yaml
 from e2e.support.sandbox import open_sandbox
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from e2e.support.installation import Installation
+    from e2e.support.podman import Podman
 
 EXAMPLES = sorted((Path(__file__).parent / "parity").glob("*.yaml"))
 PROGRAM = Path(sys.executable).with_name("fairlead")
@@ -31,11 +34,11 @@ def compared(value: object) -> object:
     return [compared(each) for each in value] if isinstance(value, list) else value
 
 
-def run_here(example: Path, folder: Path, engine: str) -> dict[str, Any]:
+def run_here(example: Path, folder: Path, engine: str, env: Mapping[str, str]) -> dict[str, Any]:
     """Run it with `fairlead run`, in an empty workspace, and give the status."""
-    workspace = folder / "workspace"
+    workspace = folder / engine
     workspace.mkdir()
-    env = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
+    env = {**env, "XDG_STATE_HOME": str(folder / f"state-{engine}")}
     options = ["--engine", engine, "--workspace", str(workspace), "--output", "json"]
     command = [str(PROGRAM), "run", *options, str(example)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
@@ -45,12 +48,14 @@ def run_here(example: Path, folder: Path, engine: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: each.stem)
-def test_the_same_status(example: Path, installation: Installation, tmp_path: Path) -> None:
+def test_the_same_status(example: Path, installation: Installation, podman: Podman, tmp_path: Path) -> None:
     """Times and generated names aside, nothing tells where it ran."""
     with open_sandbox(installation.kubectl, f"parity-{example.stem}") as sandbox:
         for document in yaml.safe_load_all(example.read_text()):
             sandbox.kubectl.apply(json.dumps(document))
-        here = run_here(example, tmp_path, "host")
-        there = sandbox.wait("parity", here["phase"])
+        in_processes = run_here(example, tmp_path, "host", os.environ)
+        in_containers = run_here(example, tmp_path, "podman", podman.environment)
+        in_cluster = sandbox.wait("parity", in_processes["phase"])
 
-    assert compared(here) == compared(there)
+    assert compared(in_processes) == compared(in_cluster)
+    assert compared(in_containers) == compared(in_cluster)

@@ -89,7 +89,9 @@ class ContainerRuntime:
 
     def ignored(self, request: JobRequest) -> list[str]:
         """Name what containers here can't have."""
-        return ignored(request, limits=self._engine.limits, volumes=True)
+        found = ignored(request, limits=self._engine.limits, volumes=True)
+        # That is what a podTemplate is heeded for.
+        return [field for field in found if field != "podTemplate" or pull_policy(request) is None]
 
     async def prepare(self, attempt: Attempt) -> None:
         """Bring the images here, open the folders to the container's user, and make the network of a job's services."""

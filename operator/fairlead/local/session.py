@@ -15,23 +15,24 @@ from typing import TYPE_CHECKING, Any, Final
 from fairlead.engine.engine import Engine, Pace
 from fairlead.engine.errors import EngineError, RefusedError
 from fairlead.engine.runs import NotFoundError
-from fairlead.kube.reduce import job_record, workflow_record
-from fairlead.local.cluster import LocalCluster, annotated, held
+from fairlead.kube.reduce import workflow_record
+from fairlead.local.cluster import LocalCluster, annotated
 from fairlead.local.finishing import to_the_end
 from fairlead.local.leftovers import sweep
+from fairlead.local.others import Others
 from fairlead.local.values import Values
 from fairlead.model.phase import WorkflowPhase
 from fairlead.plan import Policy
-from fairlead.plan.admission import Limits, claims_of
+from fairlead.plan.admission import Limits
 from fairlead.plan.runs import CANCEL, requested
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from fairlead.local.cluster import Group
     from fairlead.local.runtime import Runtime
-    from fairlead.local.state import Json, State
+    from fairlead.local.state import State
     from fairlead.model.ids import NodeId, WorkflowKey
     from fairlead.model.status import WorkflowStatus
     from fairlead.plan import Creation, DeleteJob
@@ -77,10 +78,8 @@ class Session:
         self._failed = failed
         self._owned = ExitStack()
         self._own: dict[str, WorkflowKey] = {}
-        self._foreign: set[WorkflowKey] = set()
         self._runtime = runtime
         self._broken: Exception | None = None
-        self._has_leftovers = False
         self._seen = 0
         self._refused: set[str] = set()
         self._moved = asyncio.Event()
@@ -91,8 +90,9 @@ class Session:
             policy=Policy(grace=_NO_GRACE),
             limits=Limits(jobs=settings.parallel),
             pace=_PACE,
-            owns=lambda key: key not in self._foreign,
+            owns=lambda key: key not in self._others.workflows,
         )
+        self._others = Others(state, self._engine.store)
         self._cluster = LocalCluster(
             state,
             self._engine.store,
@@ -219,10 +219,10 @@ class Session:
             await self._moved.wait()
 
     def _is_over(self) -> bool:
-        if self._status() is self._began_ended or not _over(self._status()):
+        if self._status() is self._began_ended or not _is_final(self._status()):
             return False
         records = (self._engine.store.workflow(key) for key in self._own.values())
-        return all(_over(record.resource.status) for record in records if record is not None)
+        return all(_is_final(record.resource.status) for record in records if record is not None)
 
     async def _rest(self) -> None:
         while working := self._cluster.working:
@@ -234,25 +234,13 @@ class Session:
         while True:
             await asyncio.sleep(_POLL)
             self._refresh()
-            if self._has_leftovers:
-                self._has_leftovers = False
+            if self._others.left_something:
                 await sweep(self._state, self._runtime)
-
-    def _held_elsewhere(self) -> set[Group]:
-        """Give the groups that other processes' Workflows hold, as they are now."""
-        self._refresh()
-        store = self._engine.store
-        found: set[Group] = set()
-        for key in self._foreign:
-            record = store.workflow(key)
-            if record is not None:
-                found |= held(claims_of(record.resource, store.jobs_of(key.namespace, record.resource.uid)))
-        return found
 
     def _refresh(self) -> None:
         """Take note of what other processes have changed since."""
         version = self._state.version()
-        if version == self._seen and not self._foreign:
+        if version == self._seen and not self._others.workflows:
             return
         store = self._engine.store
         for name, key in self._own.items():
@@ -262,61 +250,12 @@ class Session:
                 self._moved.set()
             else:
                 store.workflows.put((key.namespace, name), workflow_record(document))
-        known, self._foreign = self._foreign, set()
-        for document in self._others():
-            record = workflow_record(document)
-            key = record.resource.key
-            self._foreign.add(key)
-            store.workflows.put((key.namespace, key.name), record)
-            self._refresh_jobs(key)
-        for key in known - self._foreign:
-            self._drop(key)
+        self._others.look(self._own)
         self._seen = version
 
-    def _others(self) -> Iterator[Json]:
-        """Give the Workflows that other processes run, as far as they may be in the way of this one."""
-        if not self._grouped():
-            return
-        for name in self._state.names():
-            if name not in self._own and self._is_alive(name):
-                document = self._state.read(name)
-                if document is not None:
-                    yield document
-
-    def _is_alive(self, name: str) -> bool:
-        """Whether a Workflow's process, or anything that this one has left, may be at work."""
-        if self._state.is_owned(name):
-            return True
-        left = any(self._state.jobs(name, working=True))
-        self._has_leftovers |= left
-        return left
-
-    def _grouped(self) -> bool:
-        records = (self._engine.store.workflow(key) for key in self._own.values())
-        return any(_has_group(record.spec) for record in records if record is not None)
-
-    def _refresh_jobs(self, workflow: WorkflowKey) -> None:
-        shelf = self._engine.store.jobs
-        found = {}
-        for document in self._state.jobs(workflow.name, working=True):
-            record = job_record(document)
-            if record is not None:
-                found[workflow.namespace, record.job.name] = record
-        for key, record in found.items():
-            shelf.put(key, record)
-        for known in shelf.values():
-            key = (workflow.namespace, known.job.name)
-            if known.workflow == workflow and key not in found:
-                shelf.drop(key, known.version)
-
-    def _drop(self, key: WorkflowKey) -> None:
-        store = self._engine.store
-        for known in store.jobs.values():
-            if known.workflow == key:
-                store.jobs.drop((key.namespace, known.job.name), known.version)
-        record = store.workflow(key)
-        if record is not None:
-            store.workflows.drop((key.namespace, key.name), record.version)
+    def _held_elsewhere(self) -> set[Group]:
+        self._refresh()
+        return self._others.held()
 
 
 def now() -> datetime:
@@ -324,11 +263,5 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def _over(status: WorkflowStatus) -> bool:
+def _is_final(status: WorkflowStatus) -> bool:
     return status.ended or status.phase is WorkflowPhase.INVALID
-
-
-def _has_group(spec: Mapping[str, Any]) -> bool:
-    jobs = spec.get("jobs")
-    parts = [spec, *(jobs.values() if isinstance(jobs, dict) else ())]
-    return any(isinstance(part, dict) and part.get("concurrency") is not None for part in parts)

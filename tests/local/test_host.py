@@ -75,7 +75,7 @@ async def test_variables(runtime: HostRuntime, attempt: Attempt) -> None:
 
 async def test_surroundings(runtime: HostRuntime, attempt: Attempt) -> None:
     """A driver starts in its workspace, leads a session, has no input, and both its outputs are the log."""
-    text = "pwd; read -r line || echo no input; echo error >&2; test $(ps -o sid= -p $$) = $$ && echo leads"
+    text = "pwd; read -r line || echo no input; echo error >&2; test $(cut -d' ' -f6 /proc/$$/stat) = $$ && echo leads"
     assert await run(runtime, attempt, text) == (0, f"{attempt.workspace}\nno input\nerror\nleads\n")
 
 
@@ -102,6 +102,16 @@ async def test_ask(runtime: HostRuntime, attempt: Attempt) -> None:
     await process.ask()
     await process.kill()
     assert (code, attempt.log.read_text()) == (5, "ready\nbye\n")
+
+
+async def test_end_of_the_steps(runtime: HostRuntime, attempt: Attempt) -> None:
+    """What steps leave running is ended with them, before anybody hears of their end; services go on."""
+    mark = f"8{os.getpid():07}"
+    service = Service("db", ServiceRequest("x", command=("sleep", f"1{mark}")), {})
+    process = await runtime.start_service(attempt, service)
+    assert await run(runtime, attempt, f"setsid sleep {mark} >/dev/null 2>&1 & echo ended") == (0, "ended\n")
+    assert (len(alive(f"\0{mark}")), len(alive(f"\0001{mark}"))) == (0, 1)
+    await process.kill()
 
 
 async def test_clear(runtime: HostRuntime, attempt: Attempt) -> None:

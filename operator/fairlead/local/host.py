@@ -67,9 +67,10 @@ class HostRuntime:
             "FAIRLEAD_REPORT": str(attempt.report),
         }
         env = {**self._variables, **attempt.env, **places}
-        return await self._spawn(
-            ["/bin/sh", str(attempt.driver)], attempt, env=env, folder=attempt.workspace, log=attempt.log
-        )
+        command = ["/bin/sh", str(attempt.driver)]
+        process = await self._spawn(command, attempt, env=env, folder=attempt.workspace, log=attempt.log)
+        process.mark = str(attempt.home)
+        return process
 
     async def start_service(self, attempt: Attempt, service: Service) -> _Process:
         """Run a service's command."""
@@ -100,7 +101,7 @@ class HostRuntime:
         started = self._started.pop(attempt.name, [])
         for process in started:
             await process.kill()
-        await asyncio.to_thread(end_all, str(attempt.home))
+        await asyncio.to_thread(end_all, str(attempt.home), below=True)
         for process in started:
             process.close()
 
@@ -112,7 +113,7 @@ class HostRuntime:
         return process
 
     def _of_service(self, attempt: Attempt, service: Service) -> dict[str, str]:
-        return {**self._variables, **service.env, MARK: str(attempt.home)}
+        return {**self._variables, **service.env, MARK: str(attempt.home / service.name)}
 
 
 def _folder_of(attempt: Attempt, service: Service) -> Path:
@@ -124,6 +125,7 @@ class _Process:
     """Implements `local.runtime.Process`."""
 
     starved = False
+    mark: str | None = None
 
     def __init__(self, process: asyncio.subprocess.Process, log: LogPipe | None) -> None:
         self._process = process
@@ -131,8 +133,10 @@ class _Process:
         self._killed = False
 
     async def wait(self) -> int:
-        """Wait for the process itself, not for what it has started."""
+        """Wait for the process itself; what bears its mark is ended with it, as a container's processes are."""
         code = await self._process.wait()
+        if self.mark is not None:
+            await to_the_end(asyncio.to_thread(end_all, self.mark))
         if self._log is not None:
             self._log.catch_up()
         return 128 - code if code < 0 else code

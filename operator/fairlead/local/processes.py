@@ -46,23 +46,24 @@ def end_with_parent() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def end_all(mark: str) -> None:
+def end_all(mark: str, *, below: bool = False) -> None:
     """Kill all processes that have this mark, and their descendants, until there is none. Blocks for moments.
 
-    They are halted first: a child that is being made while its parent is killed could get away without either.
+    With `below` those that have a mark below it, too, as `MARK/db`. They are halted first: a child that is being made
+    while its parent is killed could get away without either.
     """
     deadline = time.monotonic() + _PATIENCE
-    while (found := _halted(mark)) and time.monotonic() < deadline:
+    while (found := _halted(mark, below=below)) and time.monotonic() < deadline:
         _signal(found, signal.SIGKILL)
         reap(found)
         time.sleep(0.001)
 
 
-def _halted(mark: str) -> set[int]:
+def _halted(mark: str, *, below: bool) -> set[int]:
     known: set[int] = set()
     deadline = time.monotonic() + _MOST_HALTING
     while True:
-        states = dict(_marked(mark))
+        states = dict(_marked(mark, below=below))
         going = {pid for pid, state in states.items() if state not in "Tt"}
         if (not (states.keys() - known) and not going) or time.monotonic() > deadline:
             return set(states)
@@ -94,17 +95,21 @@ def reap(pids: set[int]) -> None:
             os.waitpid(pid, os.WNOHANG)
 
 
-def _marked(mark: str) -> Iterator[tuple[int, str]]:
+def _marked(mark: str, *, below: bool) -> Iterator[tuple[int, str]]:
     """Give the processes that have a mark, and their descendants, with their states; none that is dead already."""
     table = [each for each in _table() if each[2] not in "ZX"]
     wanted = f"{MARK}={mark}".encode()
-    found = {pid for pid, _, _ in table if pid != os.getpid() and wanted in _environment(pid)}
+    found = {pid for pid, _, _ in table if pid != os.getpid() and _has(_environment(pid), wanted, below=below)}
     more = True
     while more:
         children = {pid for pid, parent, _ in table if parent in found} - found
         found |= children
         more = bool(children)
     yield from ((pid, state) for pid, _, state in table if pid in found)
+
+
+def _has(environment: Iterable[bytes], wanted: bytes, *, below: bool) -> bool:
+    return any(each == wanted or (below and each.startswith(wanted + b"/")) for each in environment)
 
 
 def _environment(pid: int) -> list[bytes]:

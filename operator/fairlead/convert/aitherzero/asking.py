@@ -119,6 +119,19 @@ def seen_variables(playbook: Playbook, condition: str, env: dict[str, str]) -> d
     return found
 
 
+def resolve(playbook: Playbook, path: tuple[str, ...]) -> Operand:
+    """Give what a name is in the condition of a stage or of a sequence's script. Raises ConditionError."""
+    match path:
+        case ("variable", name):
+            return playbook.variables.operand(name)
+        case ("env", name):
+            return environment(playbook, name, known=False)
+        case ("github" | "inputs", *_):
+            return Operand(".".join(path), Type.VALUE)
+        case _:
+            raise ConditionError(f"{'.'.join(path)} is known only to PowerShell")
+
+
 def environment(playbook: Playbook, name: str, *, known: bool) -> Operand:
     """Give what `$env:NAME` is: of a step's variables if `known`, of GitHub's, or of where the playbook was started.
 

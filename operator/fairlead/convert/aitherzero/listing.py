@@ -7,10 +7,10 @@ header depends on.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from fairlead.convert.aitherzero.asking import environment, read_condition
-from fairlead.convert.aitherzero.conditions import ConditionError, Operand, Type
+from fairlead.convert.aitherzero.asking import read_condition, resolve
 from fairlead.convert.aitherzero.guards import add_preconditions
 from fairlead.convert.aitherzero.members import Members, flag, integer
 from fairlead.convert.aitherzero.playbook import label
@@ -189,7 +189,7 @@ class _Listing:
         return ({"if": _GO_ON} if goes_on else {}) | ({"continueOnError": True} if allowed else {})
 
     def _condition(self, part: Part, step: dict[str, object]) -> None:
-        condition = read_condition(part, self._resolve)
+        condition = read_condition(part, partial(resolve, self.playbook))
         if condition is None:
             return
         if condition.expression is None:
@@ -198,14 +198,3 @@ class _Listing:
             step["if"] = f"{step['if']} && ({condition.expression})"
         else:
             step["if"] = condition.expression
-
-    def _resolve(self, path: tuple[str, ...]) -> Operand:
-        match path:
-            case ("variable", name):
-                return self.playbook.variables.operand(name)
-            case ("env", name):
-                return environment(self.playbook, name, known=False)
-            case ("github" | "inputs", *_):
-                return Operand(".".join(path), Type.VALUE)
-            case _:
-                raise ConditionError(f"{'.'.join(path)} is known only to PowerShell")

@@ -7,11 +7,11 @@ comes after such a stage runs unless something failed.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from fairlead.convert.aitherzero.asking import ASKED, condition_step, environment, read_condition
+from fairlead.convert.aitherzero.asking import ASKED, condition_step, read_condition, resolve
 from fairlead.convert.aitherzero.calls import inline_text
-from fairlead.convert.aitherzero.conditions import ConditionError, Operand, Type
 from fairlead.convert.aitherzero.guards import add_preconditions
 from fairlead.convert.aitherzero.literals import plain
 from fairlead.convert.aitherzero.members import Members, flag, integer
@@ -172,7 +172,7 @@ class _Stages:
             inside = Members(conditional)
             part = inside.take("when")
             inside.close("a condition", strict=True)
-        condition = read_condition(part, self._resolve) if part is not None else None
+        condition = read_condition(part, partial(resolve, self.playbook)) if part is not None else None
         clauses = [_UNLESS_FAILED] if self.skippable else []
         if condition is not None and condition.expression is not None:
             clauses.append(f"({condition.expression})" if clauses else condition.expression)
@@ -190,17 +190,6 @@ class _Stages:
         if retries:
             found["retry"] = {"limit": retries}
         return found, first
-
-    def _resolve(self, path: tuple[str, ...]) -> Operand:
-        match path:
-            case ("variable", name):
-                return self.playbook.variables.operand(name)
-            case ("env", name):
-                return environment(self.playbook, name, known=False)
-            case ("github" | "inputs", *_):
-                return Operand(".".join(path), Type.VALUE)
-            case _:
-                raise ConditionError(f"{'.'.join(path)} is known only to PowerShell")
 
     def _scripts(self, scripts: Part, variables: Part | None) -> list[dict[str, object]]:
         own = variables.members() if variables is not None else {}

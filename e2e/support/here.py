@@ -79,6 +79,8 @@ class Here:
     def left(self) -> list[str]:
         """Name what runs have left in the state folder besides records and logs."""
         kept = {"workflow.json", "owner", "sweep", "log", "job.json", "version", "lock"}
+        # What a process was about to write when it was killed; the next write takes its place.
+        kept |= {"workflow.json.new", "version.new"}
         found = (path for path in self.state.folder.rglob("*") if not path.is_dir() and path.suffix != ".log")
         return sorted(str(path) for path in found if path.name not in kept)
 

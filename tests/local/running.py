@@ -114,7 +114,10 @@ class Machine:
     def left(self) -> list[str]:
         """Name what runs have left but what is to be kept of them."""
         runs = self.state.folder / "runs"
-        kept = re.compile(r"[^/]+(/(workflow\.json|owner|sweep|jobs(/[^/]+(/(log|job\.json|services(/[^/]+)?))?)?))?")
+        # `.new` is what a process was about to write when it was killed; the next write takes its place.
+        kept = re.compile(
+            r"[^/]+(/(workflow\.json(\.new)?|owner|sweep|jobs(/[^/]+(/(log|job\.json|services(/[^/]+)?))?)?))?"
+        )
         names = (str(path.relative_to(runs)) for path in runs.rglob("*"))
         return sorted(name for name in names if not kept.fullmatch(name))
 

@@ -62,7 +62,7 @@ class Pace:
 class Engine:
     """The loop. `cluster` is told what to do; `clock` gives the present moment, in UTC.
 
-    What it doesn't `own` another engine looks after; it only counts where groups and limits are shared.
+    What it doesn't `own` another engine looks after; here it only holds the groups that it is in.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class Engine:
             self._forget(key)
             return
         if not self._owns(key):
-            self._wake(self._filing.file(record) - {key})
+            self._wake(self._filing.file(record, limited=False) - {key})
             return
         decision = self._plan(record)
         refused = dict(self._refusals.get(key, {}))

@@ -40,8 +40,13 @@ class Filing:
             woken |= self.forget(key)
         return woken
 
-    def file(self, record: WorkflowRecord, jobs: Sequence[KubernetesJob] | None = None) -> set[WorkflowKey]:
-        """File a workflow, as it is known now; `jobs` are its own, where they were looked up already."""
+    def file(
+        self, record: WorkflowRecord, jobs: Sequence[KubernetesJob] | None = None, *, limited: bool = True
+    ) -> set[WorkflowKey]:
+        """File a workflow, as it is known now; `jobs` are its own, where they were looked up already.
+
+        Where it isn't `limited`, what works of it takes no room from others.
+        """
         resource = record.resource
         key = resource.key
         uids = self._uids.setdefault(key, set())
@@ -50,7 +55,7 @@ class Filing:
         jobs = (*jobs, *self._store.remnants_of(key.namespace, resource.uid))
         claims = claims_of(resource, jobs, self._store.calls_of(key.namespace, resource.uid))
         remains, busy = self._remains(key, uids - {resource.uid})
-        busy |= working(jobs) if self._desk.limits.on_jobs else frozenset()
+        busy |= working(jobs) if limited and self._desk.limits.on_jobs else frozenset()
         return self._desk.update(key, (*claims, *remains), version=record.version, working=busy)
 
     def reserve(self, record: WorkflowRecord, status: WorkflowStatus) -> set[WorkflowKey]:

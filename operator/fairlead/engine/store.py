@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from fairlead.plan import ContainerTerminated
 from fairlead.plan.admission import works
+from fairlead.plan.runs import CANCEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from fairlead.model.ids import Uid, WorkflowKey
     from fairlead.model.report import LoggedOutputs, Report
-    from fairlead.plan import CalledWorkflow, KubernetesJob, Pod, Resource
+    from fairlead.plan import CalledWorkflow, CancelWorkflow, KubernetesJob, Pod, Resource
 
 
 class Versioned(Protocol):
@@ -72,6 +73,16 @@ class PodRecord:
     pod: Pod
     version: int
     of: KubernetesJob | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Outputs that stand at the end of a Pod's log, as its report tells."""
+
+    pod: PodRecord
+    report: Report
+    logged: LoggedOutputs
+    finished_at: datetime | None
 
 
 ItemKey = tuple[str, str]
@@ -205,6 +216,21 @@ class Store:
             seen |= called
             left += called
         return False
+
+    def cancellable(self, owner: WorkflowRecord, cancel: CancelWorkflow) -> WorkflowRecord | None:
+        """Give the Workflow that is to be cancelled; None where `owner` hasn't called it, or that was asked already."""
+        known = self.workflows.get((owner.resource.key.namespace, cancel.name))
+        if known is None or known.call is None or known.call.owner != owner.resource.uid:
+            return None
+        return None if known.resource.annotations.get(CANCEL) == str(cancel.run) else known
+
+    def unread(self, owner: WorkflowRecord, pod: str) -> Unread | None:
+        """Give what a Pod of a Workflow has left in its log; None where there is nothing that is known of."""
+        item = self.pods.get((owner.resource.key.namespace, pod))
+        end = item.pod.container if item is not None and item.owner == owner.resource.uid else None
+        if item is None or not isinstance(end, ContainerTerminated) or end.report is None or end.report.log is None:
+            return None
+        return Unread(item, end.report, end.report.log, end.finished_at)
 
     def keep_report(self, record: PodRecord, logged: LoggedOutputs, report: Report) -> None:
         """Keep a report that was completed from the Pod's log, in place of the one that tells of these outputs.

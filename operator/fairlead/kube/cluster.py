@@ -27,7 +27,6 @@ from fairlead.kube.reduce import job_record, version_of, workflow_record
 from fairlead.model.crd import API_VERSION, GROUP, KIND, PLURAL, TEMPLATE_PLURAL, VERSION
 from fairlead.model.problem import quote
 from fairlead.model.status import format_time
-from fairlead.plan import ContainerTerminated
 from fairlead.plan.runs import CANCEL
 from fairlead.render.call import call_manifest
 from fairlead.render.job import NoAgentError, job_manifest
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from fairlead.model.status import WorkflowStatus
     from fairlead.plan import CallWorkflow, CancelWorkflow, CreateJob, DeleteJob, ReadOutputs
     from fairlead.plan.announcements import Announcement
-    from fairlead.plan.observed import Container
 
 COMPONENT = "fairlead"
 _MOST_EVENT_TEXT = 1000
@@ -117,11 +115,8 @@ class KubernetesCluster:
 
     async def cancel_workflow(self, record: WorkflowRecord, cancel: CancelWorkflow) -> None:
         """PATCH the annotation that asks for the run's end; the called Workflow's own plan does the rest."""
-        key = (record.resource.key.namespace, cancel.name)
-        known = self._store.workflows.get(key)
-        if known is None or known.call is None or known.call.owner != record.resource.uid:
-            return
-        if known.resource.annotations.get(CANCEL) == str(cancel.run):
+        known = self._store.cancellable(record, cancel)
+        if known is None:
             return
         patch = {"metadata": {"uid": known.resource.uid, "annotations": {CANCEL: str(cancel.run)}}}
         path = f"{_path(record.resource.key)}/{cancel.name}"
@@ -130,7 +125,7 @@ class KubernetesCluster:
                 document = await self._client.request("PATCH", path, PLURAL, orjson.dumps(patch), MERGE_PATCH)
             except (NotFoundError, ConflictError):
                 # It is gone; who has its name now isn't asked to end.
-                self._store.workflows.drop(key, known.version)
+                self._store.workflows.drop((record.resource.key.namespace, cancel.name), known.version)
                 return
         self._keep_call(document, record)
 
@@ -152,26 +147,23 @@ class KubernetesCluster:
 
     async def read_outputs(self, record: WorkflowRecord, read: ReadOutputs) -> None:
         """GET the end of the log. What can't be read now is tried again; what is gone or broken is lost."""
-        item = self._store.pods.get((record.resource.key.namespace, read.pod))
-        container = item.pod.container if item is not None and item.owner == record.resource.uid else None
-        report = container.report if isinstance(container, ContainerTerminated) else None
-        if item is None or report is None or report.log is None:
+        unread = self._store.unread(record, read.pod)
+        if unread is None:
             return
         with _translated():
             try:
-                path = log_path(record.resource.key, read.pod, report.log)
-                tail = await self._client.text(path, "pods/log", most_bytes(report.log))
-                found = complete(report, report.log, tail)
+                path = log_path(record.resource.key, read.pod, unread.logged)
+                tail = await self._client.text(path, "pods/log", most_bytes(unread.logged))
+                found = complete(unread.report, unread.logged, tail)
             except NotFoundError:
-                found = without_outputs(report, "its Pod is gone")
+                found = without_outputs(unread.report, "its Pod is gone")
             else:
-                if found.outputs_lost and self._is_recent(container):
+                if found.outputs_lost and self._is_recent(unread.finished_at):
                     raise engine.UnavailableError(f"the log of {read.pod} isn't complete yet", 1.0)
-        self._store.keep_report(item, report.log, found)
+        self._store.keep_report(unread.pod, unread.logged, found)
 
-    def _is_recent(self, container: Container | None) -> bool:
-        """Whether the last lines of its log may still be on their way."""
-        ended = container.finished_at if isinstance(container, ContainerTerminated) else None
+    def _is_recent(self, ended: datetime | None) -> bool:
+        """Whether the last lines of a log may still be on their way."""
         return ended is not None and self._clock() - ended < _LOG_PATIENCE
 
     async def write_status(self, record: WorkflowRecord, status: WorkflowStatus) -> None:

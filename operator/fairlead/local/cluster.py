@@ -163,16 +163,13 @@ class LocalCluster:
 
     async def cancel_workflow(self, record: WorkflowRecord, cancel: CancelWorkflow) -> None:
         """Set the annotation that asks for the run's end."""
-        key = (record.resource.key.namespace, cancel.name)
-        known = self._store.workflows.get(key)
-        if known is None or known.call is None or known.call.owner != record.resource.uid:
-            return
-        if known.resource.annotations.get(CANCEL) == str(cancel.run):
+        known = self._store.cancellable(record, cancel)
+        if known is None:
             return
         try:
             document = self._state.change(cancel.name, lambda old: annotated(old, {CANCEL: str(cancel.run)}))
         except GoneError:
-            self._store.workflows.drop(key, known.version)
+            self._store.workflows.drop((record.resource.key.namespace, cancel.name), known.version)
             return
         self._keep_call(document, record)
 
@@ -184,21 +181,18 @@ class LocalCluster:
 
     async def read_outputs(self, record: WorkflowRecord, read: ReadOutputs) -> None:
         """Read the end of the log; on this machine it is whole once the job has ended."""
-        key = (record.resource.key.namespace, read.pod)
-        item = self._store.pods.get(key)
-        container = item.pod.container if item is not None and item.owner == record.resource.uid else None
-        report = container.report if isinstance(container, ContainerTerminated) else None
-        if item is None or report is None or report.log is None:
+        unread = self._store.unread(record, read.pod)
+        if unread is None:
             return
-        log = self._state.job_folder(record.resource.key.name, item.job_name) / "log"
+        log = self._state.job_folder(record.resource.key.name, unread.pod.job_name) / "log"
         try:
             with log.open("rb") as file:
                 size = file.seek(0, 2)
-                file.seek(max(0, size - most_bytes(report.log)))
-                found = complete(report, report.log, file.read().decode("utf-8", "replace"))
+                file.seek(max(0, size - most_bytes(unread.logged)))
+                found = complete(unread.report, unread.logged, file.read().decode("utf-8", "replace"))
         except FileNotFoundError:
-            found = without_outputs(report, "its log is gone")
-        self._store.keep_report(item, report.log, found)
+            found = without_outputs(unread.report, "its log is gone")
+        self._store.keep_report(unread.pod, unread.logged, found)
 
     async def write_status(self, record: WorkflowRecord, status: WorkflowStatus) -> None:
         """Record it. Nobody is let into a group that another process's Workflow holds by now."""

@@ -147,7 +147,7 @@ def templates_for(path: str, documents: Sequence[Document]) -> tuple[dict[str, M
     Those of the file itself come before those of its neighbours; a neighbour that can't be read has none.
     """
     found = dict(templates_of(documents))
-    if not Path(path).is_file():
+    if not Path(path).is_file() or not any(_calls(each.value) for each in documents):
         return {name: _spec_of(each.value) for name, each in found.items()}, "in its file"
     for neighbour in listed(str(Path(path).parent)):
         try:
@@ -155,6 +155,14 @@ def templates_for(path: str, documents: Sequence[Document]) -> tuple[dict[str, M
         except UnreadableFileError:
             continue
     return {name: _spec_of(each.value) for name, each in found.items()}, f"in {quote(path)} or in a file beside it"
+
+
+def _calls(resource: object) -> bool:
+    """Whether a resource uses a template."""
+    spec = _spec_of(resource)
+    jobs = spec.get("jobs")
+    parts = (spec, *(jobs.values() if isinstance(jobs, dict) else ()))
+    return any(isinstance(part, dict) and "uses" in part for part in parts)
 
 
 def _spec_of(resource: object) -> Mapping[str, Any]:

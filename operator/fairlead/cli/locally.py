@@ -12,7 +12,7 @@ from fairlead.cli.checked import check_file, show_errors
 from fairlead.cli.here import chosen_runtime, settings_of, templates_for, templates_of_file, variables_of
 from fairlead.cli.where import CommandError
 from fairlead.local.processes import adopt, end_adopted
-from fairlead.local.records import apply, cut_off, prune
+from fairlead.local.records import apply, cut_off_record, prune
 from fairlead.local.request import RequestError, prepared
 from fairlead.local.runs import LocalRuns
 from fairlead.local.session import Session, Settings, now
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from fairlead.cli.files import WorkflowFile
     from fairlead.cli.here import Here
     from fairlead.local.runtime import Runtime
-    from fairlead.local.state import Json
     from fairlead.model.ids import RunNumber
     from fairlead.view.view import View
 
@@ -103,7 +102,7 @@ async def _go(
             return exit_code(status)
     except asyncio.CancelledError:
         # What worked was killed, and what is recorded has to say so.
-        _record_cut_off(state, name)
+        state.change(name, lambda document: cut_off_record(document, now()))
         return Exit.CANCELLED
     finally:
         for task in (work, shown):
@@ -138,11 +137,3 @@ def _signals(session: Session, work: asyncio.Task[Any], view: View) -> Iterator[
     finally:
         for number in wanted:
             loop.remove_signal_handler(number)
-
-
-def _record_cut_off(state: State, name: str) -> None:
-    def change(document: Json) -> Json:
-        status = WorkflowStatus.from_json(document.get("status") or {})
-        return {**document, "status": cut_off(status, now()).to_json()}
-
-    state.change(name, change)

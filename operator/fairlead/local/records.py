@@ -46,6 +46,12 @@ def apply(state: State, document: Mapping[str, Any], now: datetime) -> Json:
     return state.change(known["metadata"]["name"], change)
 
 
+def cut_off_record(document: Json, now: datetime) -> Json:
+    """Give a Workflow whose run was ended from outside, as `cut_off` tells."""
+    status = WorkflowStatus.from_json(document.get("status") or {})
+    return {**document, "status": cut_off(status, now).to_json()}
+
+
 def cut_off(status: WorkflowStatus, now: datetime) -> WorkflowStatus:
     """Give the status of a run that was ended from outside with all that it ran; one that was over stays as it is."""
     if status.run is None or status.ended:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fairlead.engine.runs import Found, Log, NotFoundError
 from fairlead.kube.reduce import job_record, workflow_record
 from fairlead.local.cluster import annotated
-from fairlead.local.records import apply, cut_off
+from fairlead.local.records import apply, cut_off, cut_off_record
 from fairlead.local.session import now
 from fairlead.local.state import State, state_home
 from fairlead.model.problem import closest, quote
@@ -123,8 +123,7 @@ class LocalRuns:
 
         def change(document: Json) -> Json:
             if dead:
-                status = cut_off(WorkflowStatus.from_json(document.get("status") or {}), now())
-                document = {**document, "status": status.to_json()}
+                document = cut_off_record(document, now())
             return annotated(document, annotations)
 
         return self._found(self._state.change(name, change))

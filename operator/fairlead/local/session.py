@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from fairlead.model.ids import NodeId, WorkflowKey
     from fairlead.model.status import WorkflowStatus
     from fairlead.plan import Creation, DeleteJob
-    from fairlead.plan.announcements import Announcement
 
 _POLL: Final = 0.2
 """Seconds between two looks at what other processes have changed."""
@@ -71,7 +70,6 @@ class Session:
         settings: Settings,
         *,
         failed: Callable[[str], None] = lambda _: None,
-        announced: Callable[[Announcement], None] = lambda _: None,
     ) -> None:
         self._state = state
         self._name = name
@@ -103,7 +101,6 @@ class Session:
             shared=settings.shared,
             templates=settings.templates,
             where=settings.where,
-            announced=announced,
             called=self._take,
             noted=failed,
             held_elsewhere=self._held_elsewhere,

@@ -57,7 +57,6 @@ _AT_KEY = re.compile(
     r"|the name \"|a service's name|Matrix exclude key|\"[^\"]*\" is the same key"
 )
 _QUOTED = re.compile(r'"([^"]*)"')
-_POSITION = re.compile(r"Located at position (\d+) within expression: (.*)", re.DOTALL)
 
 
 def lint(document: Document, text: str, templates: Mapping[str, Document] | None = None) -> list[Finding]:

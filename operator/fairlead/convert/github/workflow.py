@@ -19,7 +19,6 @@ from fairlead.syntax.source import Dialect, SourceError, read_documents
 
 if TYPE_CHECKING:
     from fairlead.convert.conversion import Options
-    from fairlead.model.problem import Path
     from fairlead.syntax.source import Document
 
 _VERSION: Final = "fairlead.dev/v1alpha1"
@@ -34,15 +33,6 @@ _WORDS: Final = {
     "healthCheck": "options",
 }
 """GitHub's names of fields by ours."""
-
-_PLACES: Final[dict[str, Path]] = {
-    "defaults": ("defaults", "run"),
-    "schedules": ("on", "schedule"),
-    "inputs": ("on",),
-    "env": ("env",),
-    "concurrency": ("concurrency",),
-    "jobs": ("jobs",),
-}
 
 _KNOWN: Final = ("name", "run-name", "on", "permissions", "env", "defaults", "concurrency", "jobs")
 

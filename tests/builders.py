@@ -226,10 +226,18 @@ def node_of(job: str, combination: int | None = None) -> NodeId:
 
 
 def name_of(
-    job: str, attempt: int = 1, *, run: int = 1, combination: int | None = None, digest: SpecDigest = DIGEST
+    job: str,
+    attempt: int = 1,
+    *,
+    run: int = 1,
+    combination: int | None = None,
+    digest: SpecDigest = DIGEST,
+    uid: Uid = UID,
 ) -> str:
     """Give the name of a Kubernetes Job, or of a called Workflow."""
-    return node_name(a_resource(), digest, RunNumber(run), node_of(job, combination), Attempt(attempt))
+    return node_name(
+        replace(a_resource(), uid=uid), digest, RunNumber(run), node_of(job, combination), Attempt(attempt)
+    )
 
 
 def attempt_at(

@@ -13,8 +13,8 @@ from fairlead.plan.actions import Demand
 from fairlead.plan.admission import Limits
 from fairlead.plan.groups import identity
 from fairlead.plan.neighbours import Admitted, Deadlocked, Waits
-from fairlead.plan.sharing import Want, allot, standings
 from tests.claims import NAMES, NAMESPACES, a_claim, claims_of_one, key_of
+from tests.sharing import Want, allot, standings
 
 if TYPE_CHECKING:
     from fairlead.model.ids import WorkflowKey
@@ -222,15 +222,15 @@ def test_those_that_make_way_look_again() -> None:
 def test_room_is_shared() -> None:
     """Room goes first to the namespace that has the least, then to who waits longest; who gets some is told so."""
     desk, one, two = Desk(Limits(jobs=3)), key_of("w1", "a"), key_of("w2", "b")
-    rooms = [desk.room(one, 5, 0)]
+    rooms = [desk.room(one, 5, 0).places]
     desk.starting(one, {"j1", "j2", "j3"})
     desk.demand(one, Demand(2))
-    rooms.append(desk.room(two, 5, 0))
+    rooms.append(desk.room(two, 5, 0).places)
     desk.demand(two, Demand(5))
     desk.update(one, [], version=1, working={"j1", "j2", "j3"})
     desk.started(one, {"j1", "j2", "j3"})
     woken = desk.update(one, [], version=1, working={"j3"})
-    rooms.append(desk.room(two, 5, 0))
+    rooms.append(desk.room(two, 5, 0).places)
     assert (rooms, woken) == ([3, 0, 1], {one, two})
 
 
@@ -239,10 +239,10 @@ def test_a_job_that_is_being_made_takes_up_room() -> None:
     desk, one, two = Desk(Limits(jobs=2)), key_of("w1"), key_of("w2")
     desk.starting(one, {"j1", "j2"})
     desk.update(one, [], version=1, working={"j1"})
-    rooms = [desk.room(two, 1, 0)]
+    rooms = [desk.room(two, 1, 0).places]
     desk.demand(two, Demand(1))
     woken = desk.started(one, {"j2"})
-    rooms.append(desk.room(two, 1, 0))
+    rooms.append(desk.room(two, 1, 0).places)
     assert (rooms, woken) == ([0, 1], {two})
 
 
@@ -252,10 +252,10 @@ def test_what_nobody_answered_for_keeps_its_room() -> None:
     desk.room(one, 1, 0)
     desk.starting(one, {"j1"})
     desk.demand(one, Demand())
-    rooms = [desk.room(two, 1, 0), desk.room(one, 1, 0)]
+    rooms = [desk.room(two, 1, 0).places, desk.room(one, 1, 0).places]
     desk.starting(one, ())
     desk.demand(one, Demand())
-    assert [*rooms, desk.room(two, 1, 0)] == [0, 1, 1]
+    assert [*rooms, desk.room(two, 1, 0).places] == [0, 1, 1]
 
 
 def test_a_workflow_that_is_gone_wants_no_room() -> None:
@@ -263,14 +263,14 @@ def test_a_workflow_that_is_gone_wants_no_room() -> None:
     desk, gone, other = Desk(Limits(jobs=1)), key_of("gone"), key_of("other")
     desk.starting(gone, {"j1"})
     desk.demand(gone, Demand(3))
-    rooms = [desk.room(other, 1, 0)]
+    rooms = [desk.room(other, 1, 0).places]
     desk.demand(other, Demand(1))
     woken = desk.forget(gone)
-    rooms.append(desk.room(other, 1, 0))
+    rooms.append(desk.room(other, 1, 0).places)
     assert (rooms, woken) == ([0, 1], {other})
 
 
 def test_without_limits_there_is_room() -> None:
     """Where jobs aren't limited, as many may start as want to."""
     desk = Desk(Limits(workflows=1))
-    assert (desk.room(key_of("w"), 5000, 0), desk.demand(key_of("w"), Demand())) == (5000, set())
+    assert (desk.room(key_of("w"), 5000, 0).places, desk.demand(key_of("w"), Demand())) == (5000, set())

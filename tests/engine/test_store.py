@@ -56,6 +56,18 @@ def test_newest() -> None:
     assert (found.get(A), found.keys(), len(found), told) == (a_record(version=7), (A,), 1, [5, 7])
 
 
+def test_nothing_new() -> None:
+    """A newer version of a Job or a Pod that says nothing new is kept, and nobody is told of it."""
+    told: list[WorkflowKey] = []
+    store = Store(told.append)
+    for version in (1, 2):
+        store.jobs.put(A, a_job("build", version))
+        store.pods.put(B, a_pod("build-x", "build", version))
+    kept = [each.version for shelf in (store.jobs, store.pods) for each in shelf.values()]
+    store.jobs.put(A, replace(a_job("build", 3), job=replace(a_job("build").job, complete=True)))
+    assert (told, kept) == ([KEY, KEY, KEY], [2, 2])
+
+
 def test_deleted() -> None:
     """What was deleted is gone, and told once more."""
     found, told = shelf()
@@ -160,6 +172,30 @@ def test_lookup() -> None:
     assert (store.workflow(KEY), store.workflow(WorkflowKey("other", "ci"))) == (a_record(), None)
 
 
+def test_what_stays() -> None:
+    """A Job stays the same object until something of it or of its Pods changes; so does the list of all."""
+    store, _ = a_store()
+    for job in ("build", "test"):
+        store.jobs.put(("team", attempt_at(job).name), a_job(job))
+    before = store.jobs_of("team", UID)
+    again = store.jobs_of("team", UID)
+    store.pods.put(("team", "p"), a_pod("p", "test"))
+    after = store.jobs_of("team", UID)
+
+    assert (again is before, after[0] is before[0], after[1]) == (True, True, with_pods(before[1], pod(name="p")))
+
+
+def test_at_work() -> None:
+    """Those that aren't over are known by name, and of them those that work in a group."""
+    store, _ = a_store()
+    for name, fields in (("build", {}), ("test", {"run_group": "prod"}), ("lint", {"group": "prod", "complete": True})):
+        record = a_job(name)
+        store.jobs.put(("team", record.job.name), replace(record, job=replace(record.job, **fields)))
+
+    build, test = attempt_at("build").name, attempt_at("test").name
+    assert (set(store.working_of("team", UID)), set(store.holding_of("team", UID))) == ({build, test}, {test})
+
+
 def test_jobs_of() -> None:
     """A workflow's Jobs come with their Pods, the oldest first."""
     store, _ = a_store()
@@ -193,10 +229,9 @@ def test_jobs_go() -> None:
     store.pods.drop(("team", "p"), 2)
     without_pod = store.jobs_of("team", UID)
     store.jobs.drop(("team", name), 2)
-    assert (without_pod, store.jobs_of("team", UID), store._by_owner, store._pods_by_owner) == (  # noqa: SLF001  no leak
+    assert (without_pod, store.jobs_of("team", UID), store._belongings) == (  # noqa: SLF001  no leak
         (attempt_at("build"),),
         (),
-        {},
         {},
     )
 
@@ -365,7 +400,7 @@ def test_kept_report() -> None:
         [read],
         [read],
         [reported(0, log=replace(log, checksum="bb"))],
-        [KEY] * 4,
+        [KEY] * 3,
         {},
         0,
     )

@@ -5,7 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
-from fairlead.expressions import EvaluationError, ExpressionError, evaluate, interpolate
+from fairlead.expressions import (
+    EvaluationError,
+    ExpressionError,
+    counted_together,
+    evaluate,
+    evaluate_template,
+    interpolate,
+)
 
 MEBI = 1 << 20
 
@@ -122,3 +129,24 @@ def test_hostile_input_is_quick(act: Callable[[], object]) -> None:
     except ExpressionError as error:
         assert len(error.message) < 50_000  # noqa: PT017 - some of the inputs are legal
     assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("fill", [interpolate, evaluate_template])
+@pytest.mark.parametrize("template", ["${{ x }}", "a${{ x }}"])
+def test_what_is_counted_together(fill: Callable[[str, dict[str, object]], object], template: str) -> None:
+    """Four texts of a quarter of a mebibyte may be filled in for one purpose, and not another one; alone each may."""
+    quarter: dict[str, object] = {"x": "x" * (MEBI // 4 - 1)}
+    with counted_together():
+        for _ in range(4):
+            fill(template, quarter)
+        with pytest.raises(EvaluationError) as caught:
+            fill(template, quarter)
+    fill(template, quarter)
+    said = "The results of the expressions come to more than 1048576 characters together"
+    assert caught.value.message == said
+
+
+def test_texts_without_expressions_are_not_counted() -> None:
+    """What stands in the spec as it is has been paid for."""
+    with counted_together():
+        assert [interpolate("x" * MEBI, {}) for _ in range(3)] == ["x" * MEBI] * 3

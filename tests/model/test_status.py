@@ -15,6 +15,7 @@ from fairlead.model.status import (
     CombinationStatus,
     Condition,
     JobStatus,
+    Recorded,
     RunRecord,
     StepStatus,
     WorkflowStatus,
@@ -132,6 +133,25 @@ def test_round_trip(status: WorkflowStatus) -> None:
     assert WorkflowStatus.from_json(status.to_json()) == status
 
 
+@given(STATUSES, STATUSES, st.booleans())
+def test_over_another(before: WorkflowStatus, after: WorkflowStatus, shared: bool) -> None:  # noqa: FBT001  drawn
+    """Written over another one and read back it is the same as by itself; what hasn't changed stays the same object."""
+    after = after.model_copy(update={"jobs": {**before.jobs, **after.jobs}}) if shared else after
+    recorded = Recorded(before, before.to_json())
+    document = after.to_json(recorded)
+    read = WorkflowStatus.from_json(document, recorded)
+    kept = {job_id for job_id, state in before.jobs.items() if read.jobs.get(job_id) is state}
+    assert (document, read) == (after.to_json(), after)
+    assert kept == {job_id for job_id, state in before.jobs.items() if after.jobs.get(job_id) == state}
+
+
+@given(STATUSES, STATUSES)
+def test_says_the_same(one: WorkflowStatus, other: WorkflowStatus) -> None:
+    """Two say the same where their documents are equal."""
+    again = WorkflowStatus.from_json(one.to_json())
+    assert (other.says_the_same_as(one), again.says_the_same_as(one)) == (other.to_json() == one.to_json(), True)
+
+
 def test_document() -> None:
     """The status stands in the resource in camelCase, times to the second, steps to the millisecond."""
     build = succeeded(
@@ -228,12 +248,19 @@ def test_unknown_fields() -> None:
         {"jobs": {"build": {"phase": "Sleeping"}}},
         {"run": "first"},
         {"startedAt": "yesterday"},
+        {"startedAt": "0001-01-01T00:00:00Z"},
+        {"jobs": {"build": {"retryAt": "9999-12-31T23:59:59Z"}}},
         {"conditions": [{"type": "Ready"}]},
     ],
 )
 def test_unreadable(document: dict[str, Any] | None) -> None:
     """A status that isn't ours counts as none."""
     assert WorkflowStatus.from_json(document) == WorkflowStatus()
+
+
+def test_a_moment_without_a_zone() -> None:
+    """It is taken as one of UTC, so that it can be compared with others."""
+    assert WorkflowStatus.from_json({"startedAt": "2026-03-01T12:00:00"}).started_at == at(0)
 
 
 @pytest.mark.parametrize(

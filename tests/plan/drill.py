@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from fairlead.model.ids import JobId, NodeId, Uid, WorkflowKey
 from fairlead.model.problem import InvalidWorkflowError
 from fairlead.model.report import Report, StepReport
-from fairlead.model.status import WorkflowStatus
+from fairlead.model.status import Recorded, WorkflowStatus
 from fairlead.plan import (
     CalledWorkflow,
     CallWorkflow,
@@ -27,6 +27,7 @@ from fairlead.plan import (
     JobRequest,
     KubernetesJob,
     Observed,
+    Planner,
     Pod,
     Policy,
     ReadOutputs,
@@ -67,14 +68,18 @@ class Drill:
     refusals: dict[NodeId, Refusal] = field(default_factory=dict)
     statuses: list[WorkflowStatus] = field(default_factory=list)
     neighbours: Neighbours = ALONE
+    planner: Planner = field(default_factory=lambda: Planner(few=0))
     resource: Resource = field(
         default_factory=lambda: Resource(WorkflowKey("default", "ci"), Uid("uid"), 1, WorkflowStatus())
     )
 
     def decide(self) -> Decision:
-        """Plan once, and carry nothing out."""
+        """Plan once, and carry nothing out. What is remembered of the last plan makes no difference."""
         observed = Observed(tuple(self.jobs.values()), tuple(self.calls.values()), self.refusals, self.neighbours)
-        return plan(_parsed(json.dumps(self.spec)), self.resource, observed, self.now, self.policy)
+        workflow = _parsed(json.dumps(self.spec))
+        decision = self.planner.plan(workflow, self.resource, observed, self.now, self.policy)
+        assert decision == plan(workflow, self.resource, observed, self.now, self.policy)
+        return decision
 
     def look(self) -> Drill:
         """Plan and carry out, until nothing changes any more."""
@@ -99,7 +104,10 @@ class Drill:
         return [*(partial(self._do, each) for each in made), *status, *(partial(self._do, each) for each in rest)]
 
     def _record(self, status: WorkflowStatus) -> None:
-        recorded = WorkflowStatus.from_json(status.to_json())
+        before = Recorded(self.status, self.status.to_json())
+        document = status.to_json(before)
+        recorded = WorkflowStatus.from_json(document, before)
+        assert recorded == WorkflowStatus.from_json(json.loads(json.dumps(document)))
         if recorded != self.status:
             self.statuses.append(recorded)
         self.resource = replace(self.resource, status=recorded)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from fairlead.plan.actions import Demand
-from fairlead.plan.neighbours import Admitted, Waits, Yields
+from fairlead.plan.neighbours import Admitted, Room, Waits, Yields
 from tests.plan.drill import Drill, a_job
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ class Doors:
             return Yields("superseded by other") if claim.group in self.wanted else Admitted()
         return Waits("waits for other") if claim.group in self.held else Admitted()
 
-    def room(self, wanted: int, priority: int) -> int:
+    def room(self, wanted: int, priority: int) -> Room:
         """Tell how many may start."""
         del priority
-        return min(wanted, self.places)
+        return Room(min(wanted, self.places))
 
 
 def waiting_run(doors: Doors) -> Drill:

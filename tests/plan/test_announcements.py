@@ -34,6 +34,9 @@ def note(reason: str, message: str, identity: str) -> Announcement:
 
 LOST = {"reason": Reason.POD_LOST, "message": "restarted: its Pod was deleted"}
 STUCK = queued(message="ImagePullBackOff: a")
+WAITING = queued().model_copy(
+    update={"attempt": None, "reason": Reason.WAITING_FOR_ROOM, "message": "the limit on jobs is reached"}
+)
 REFUSED = pending().model_copy(update={"message": "can't be started yet: quota"})
 
 TABLE: dict[str, tuple[WorkflowStatus, WorkflowStatus, tuple[Announcement, ...]]] = {
@@ -74,6 +77,16 @@ TABLE: dict[str, tuple[WorkflowStatus, WorkflowStatus, tuple[Announcement, ...]]
         NOTHING,
         RUNNING.with_job("build", REFUSED).status(),
         (warning("JobWaiting", 'job "build": can\'t be started yet: quota', f"{DIGEST}/1/build/None/waiting"),),
+    ),
+    "a job waits for its turn": (
+        NOTHING,
+        RUNNING.with_job("build", WAITING).status(),
+        (),
+    ),
+    "a job is stuck after it has waited for its turn": (
+        RUNNING.with_job("build", WAITING).status(),
+        RUNNING.with_job("build", STUCK).status(),
+        (warning("JobWaiting", 'job "build": ImagePullBackOff: a', f"{DIGEST}/1/build/1/waiting"),),
     ),
     "it succeeds": (
         RUNNING.status(),

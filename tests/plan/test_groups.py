@@ -9,8 +9,8 @@ from fairlead.model.spec import QueueKind
 from fairlead.plan.admission import Limits
 from fairlead.plan.groups import find_circle, standing
 from fairlead.plan.neighbours import Admitted, Deadlocked, Waits, Yields
-from fairlead.plan.sharing import standings
 from tests.claims import a_caller, a_claim
+from tests.sharing import standings
 
 if TYPE_CHECKING:
     from fairlead.plan.neighbours import Claim, Standing

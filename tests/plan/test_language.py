@@ -192,6 +192,12 @@ def test_retries_wait_longer_each_time() -> None:
     assert (drill.phases, drill.job("a").retries) == ({"a": "Failed StepFailed"}, 2)
 
 
+def test_a_retry_waits_no_longer_where_the_clock_is_set_back() -> None:
+    """A moment that is further away than any pause may be is over: it was reckoned by another clock."""
+    drill = Drill({"jobs": {"a": a_job(retry={"limit": 1, "delay": "10s"})}}).look().end("a", code=1)
+    assert drill.pass_time(-3600).log == ["start a", "start a 2"]
+
+
 def test_what_the_cluster_lost_is_restarted_without_counting() -> None:
     """A retry is still left after it."""
     drill = Drill({"jobs": {"a": a_job(retry={"limit": 1})}}).look().lose("a").end("a", code=1).end("a")

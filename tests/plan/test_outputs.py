@@ -5,7 +5,7 @@ from typing import Any
 
 from fairlead.model.report import LoggedOutputs, Report, StepReport
 from fairlead.model.status import StepStatus
-from fairlead.plan import ContainerTerminated
+from fairlead.plan import ContainerTerminated, JobRequest
 from tests.plan.drill import START, Drill, a_job
 
 OUT = {
@@ -139,3 +139,16 @@ def test_workflow_outputs_that_cannot_be_told() -> None:
 
     assert (drill.status.phase, drill.status.outputs, drill.phases) == ("Failed", {}, {"a": "Succeeded"})
     assert (drill.status.message or "").startswith("outputs: ")
+
+
+def test_needs_whose_end_was_lost() -> None:
+    """What was decided without a Pod, and got lost with the status, is decided again before what comes after it."""
+    check = {"check": "true", "outputs": {"version": "3"}}
+    build = a_job(needs=["pick"], env={"V": "${{ needs.pick.outputs.version }}"}, retry={"limit": 1})
+    drill = Drill({"jobs": {"pick": check, "build": build}})
+    for act in drill.acts(drill.decide())[:-1]:
+        act()
+    drill.end("build", code=1)
+
+    requests = [made.request for made in drill.requests.values()]
+    assert [made.env for made in requests if isinstance(made, JobRequest)] == [{"V": "3"}] * 2

@@ -251,7 +251,7 @@ def test_lost_pod() -> None:
     """A job whose Pod was lost is made again at once, as the next attempt."""
     decision = planned(chain(), RECORDED.resource(), observed(attempt_at("build", failure="BackoffLimitExceeded")))
     assert told(decision) == (["create build 2"], {"build": LOST, "test": pending()}, WorkflowPhase.RUNNING)
-    assert decision.actions == (a_creation("build", 2),)
+    assert decision.actions == (a_creation("build", 2, podless=name_of("build")),)
 
 
 def test_missing_job() -> None:
@@ -295,7 +295,8 @@ def test_last_restart(restarts: int) -> None:
     recorded = RECORDED.with_job("build", named(queued(restarts), "build"))
     seen = observed(attempt_at("build", attempt=restarts, failure="BackoffLimitExceeded"))
     decision = planned(chain(), recorded.resource(), seen, policy=Policy(restarts=restarts))
-    assert decision.actions == (a_creation("build", restarts + 1),)
+    podless = name_of("build", restarts)
+    assert decision.actions == (a_creation("build", restarts + 1, podless=podless),)
 
 
 # Refusals
@@ -624,7 +625,8 @@ def test_expression_fails_at_the_start() -> None:
     spec = a_spec().but(inputs={"text": "{"}).job("build", image=BAD).job("test", "build")
     decision = planned(spec, a_resource())
     build = decision.status.jobs[JobId("build")]
-    assert (decision.actions, build.reason, decision.status.phase) == (
+    following = planned(spec, a_resource(status=decision.status))
+    assert (decision.actions, build.reason, following.status.phase) == (
         (),
         Reason.EXPRESSION_FAILED,
         WorkflowPhase.FAILED,

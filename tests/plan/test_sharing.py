@@ -5,8 +5,9 @@ import pytest
 from fairlead.plan.admission import Limits
 from fairlead.plan.groups import identity
 from fairlead.plan.neighbours import Admitted, Waits
-from fairlead.plan.sharing import Want, allot, limit_reached, standings
+from fairlead.plan.sharing import limit_reached
 from tests.claims import a_claim
+from tests.sharing import Want, allot, standings
 
 
 def test_places_go_to_the_namespace_with_the_least_first() -> None:

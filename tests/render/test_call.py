@@ -91,6 +91,8 @@ def test_callers() -> None:
         '[{"uid":"a","run":1}]',
         '[{"uid":"a","run":"x","job":"b"}]',
         '[{"uid":"a","run":null,"job":"b"}]',
+        '[{"uid":"a","run":Infinity,"job":"b"}]',
+        '[{"uid":"a","run":1,"job":"b","combination":1e400}]',
         json.dumps([{"uid": "a", "run": 1, "job": "b"}] * 101),
         "[" * 100_000,
     ],
@@ -101,7 +103,10 @@ def test_no_callers(text: str) -> None:
 
 
 @given(
-    st.recursive(st.none() | st.integers() | st.text(), lambda some: st.lists(some) | st.dictionaries(st.text(), some))
+    st.recursive(
+        st.none() | st.integers() | st.floats() | st.text(),
+        lambda some: st.lists(some) | st.dictionaries(st.text(), some),
+    )
 )
 def test_any_callers(document: object) -> None:
     """Whatever stands in the annotation, reading it gives a chain or nothing."""

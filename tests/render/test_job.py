@@ -453,3 +453,20 @@ def test_what_is_ours_stays(template: dict[str, Any]) -> None:
         "Never",
         main(a_request())["command"],
     )
+
+
+@pytest.mark.parametrize(
+    ("template", "bare"),
+    [
+        ({"spec": {"securityContext": {"runAsNonRoot": True, "runAsUser": 1000}}}, True),
+        ({"spec": {"securityContext": {"runAsNonRoot": False}}}, False),
+        ({"spec": {"securityContext": {"runAsUser": 1000}}}, False),
+        ({"spec": {"securityContext": None}}, False),
+        (None, False),
+    ],
+)
+def test_nobody_is_root(template: dict[str, Any] | None, bare: bool) -> None:  # noqa: FBT001  a table's column
+    """Where no container may start as root, services have no capabilities left, as the steps' never has any."""
+    found = pod(a_request(services={"web": ServiceRequest("mine")}, pod=PodSettings(template=template)))
+    [service] = found["initContainers"]
+    assert (service["securityContext"]["capabilities"]["drop"] == ["ALL"]) is bare

@@ -8,15 +8,17 @@ the engine sees what it wrote at once, and a late event or a list that was begun
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from fairlead.engine.belongings import Belongings
+from fairlead.model.status import Recorded
 from fairlead.plan import ContainerTerminated
-from fairlead.plan.admission import works
 from fairlead.plan.runs import CANCEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from fairlead.model.ids import Uid, WorkflowKey
@@ -51,15 +53,21 @@ class WorkflowRecord:
     version: int
     call: Call | None = None
 
+    @property
+    def recorded(self) -> Recorded:
+        """The status, and the document that it was read from."""
+        return Recorded(self.resource.status, self.status)
+
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A Kubernetes Job of ours."""
+    """A Kubernetes Job of ours; `started`: the Job controller has taken it up, or won't."""
 
     owner: Uid
     workflow: WorkflowKey
     job: KubernetesJob
     version: int
+    started: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +109,18 @@ _MOST_READ = 64 * 2**20
 
 
 class Shelf(Generic[V]):
-    """The newest known version of each thing of one kind. `changed` hears of every thing that came, went or changed."""
+    """The newest known version of each thing of one kind. `changed` hears of every thing that came, went or changed.
 
-    def __init__(self, changed: Callable[[V], None]) -> None:
+    `same` tells whether a newer version says nothing new; of that nobody hears.
+    """
+
+    def __init__(
+        self, changed: Callable[[V], None], same: Callable[[V, V], bool] = lambda _before, _after: False
+    ) -> None:
         self._items: dict[ItemKey, V] = {}
         self._gone: OrderedDict[ItemKey, int] = OrderedDict()
         self._changed = changed
+        self._same = same
 
     def __len__(self) -> int:
         return len(self._items)
@@ -129,7 +143,8 @@ class Shelf(Generic[V]):
         if (known is not None and known.version >= item.version) or self._gone.get(key, -1) >= item.version:
             return
         self._items[key] = item
-        self._changed(item)
+        if known is None or not self._same(known, item):
+            self._changed(item)
 
     def drop(self, key: ItemKey, version: int) -> None:
         """Take note that it was deleted, at a version."""
@@ -158,58 +173,70 @@ class Store:
 
     def __init__(self, changed: Callable[[WorkflowKey], None]) -> None:
         # A label claims the owner, and whoever writes labels in one namespace has no say in another.
-        self._by_owner: dict[Owner, dict[str, JobRecord]] = {}
-        self._pods_by_owner: dict[Owner, dict[str, PodRecord]] = {}
+        self._belongings: dict[Owner, Belongings] = {}
+        self._unstarted_by_owner: dict[Owner, dict[str, JobRecord]] = {}
         self._calls_by_owner: dict[Owner, dict[str, WorkflowRecord]] = {}
         self._callers: dict[ItemKey, Owner] = {}
+        self._calls_at_work: dict[ItemKey, tuple[CalledWorkflow, CalledWorkflow]] = {}
         self._read: OrderedDict[ItemKey, tuple[LoggedOutputs, Report]] = OrderedDict()
         self._bytes_read = 0
         self._notify = changed
         self.workflows: Shelf[WorkflowRecord] = Shelf(self._workflow_changed)
-        self.jobs: Shelf[JobRecord] = Shelf(self._job_changed)
-        self.pods: Shelf[PodRecord] = Shelf(self._pod_changed)
+        self.jobs: Shelf[JobRecord] = Shelf(self._job_changed, _says_nothing_new)
+        self.pods: Shelf[PodRecord] = Shelf(self._pod_changed, _says_nothing_new)
 
     def workflow(self, key: WorkflowKey) -> WorkflowRecord | None:
         """Look a workflow up."""
         return self.workflows.get((key.namespace, key.name))
 
     def jobs_of(self, namespace: str, uid: Uid) -> tuple[KubernetesJob, ...]:
-        """Give the Kubernetes Jobs of a workflow with their Pods, the oldest Pod first."""
-        owner, pods = (namespace, uid), dict[str, list[PodRecord]]()
-        for pod in self._pods_by_owner.get(owner, {}).values():
-            pods.setdefault(pod.job_name, []).append(pod)
-        return tuple(
-            replace(record.job, pods=tuple(map(self._with_outputs, _in_order(pods.get(name, [])))))
-            for name, record in self._by_owner.get(owner, {}).items()
-        )
+        """Give the Kubernetes Jobs of a workflow with their Pods, the oldest Pod first.
+
+        One that hasn't changed is the same object as before, and so is the whole where none has.
+        """
+        return self._of((namespace, uid)).jobs
 
     def remnants_of(self, namespace: str, uid: Uid) -> tuple[KubernetesJob, ...]:
         """Give the Kubernetes Jobs of a workflow that were deleted, of which there still are Pods."""
-        owner, pods = (namespace, uid), dict[str, list[PodRecord]]()
-        jobs = self._by_owner.get(owner, {})
-        for pod in self._pods_by_owner.get(owner, {}).values():
-            if pod.job_name not in jobs:
-                pods.setdefault(pod.job_name, []).append(pod)
-        return tuple(
-            replace(records[0].of, deleting=True, pods=tuple(record.pod for record in _in_order(records)))
-            for records in pods.values()
-            if records[0].of is not None
-        )
+        return self._of((namespace, uid)).remnants
+
+    def working_of(self, namespace: str, uid: Uid) -> Mapping[str, KubernetesJob]:
+        """Give those of both that aren't over, by name: as they are now, not to be kept."""
+        return self._of((namespace, uid)).working
+
+    def holding_of(self, namespace: str, uid: Uid) -> Mapping[str, KubernetesJob]:
+        """Give those of `working_of` that work in a concurrency group."""
+        return self._of((namespace, uid)).holding
+
+    def _of(self, owner: Owner) -> Belongings:
+        return self._belongings.get(owner) or Belongings(self._with_outputs)
+
+    def unstarted_of(self, namespace: str, uid: Uid) -> frozenset[str]:
+        """Name the Kubernetes Jobs of a workflow that the Job controller hasn't taken up."""
+        return frozenset(self._unstarted_by_owner.get((namespace, uid), ()))
 
     def calls_of(self, namespace: str, uid: Uid) -> tuple[CalledWorkflow, ...]:
-        """Give the Workflows that a workflow has called."""
+        """Give the Workflows that a workflow has called. One that hasn't changed is the same object as before."""
+        called = self._calls_by_owner.get((namespace, uid), {})
         return tuple(
-            replace(record.call.workflow, works=self._works(namespace, record.resource.uid))
-            for record in self._calls_by_owner.get((namespace, uid), {}).values()
-            if record.call is not None
+            self._called(record, record.call.workflow) for record in called.values() if record.call is not None
         )
+
+    def _called(self, record: WorkflowRecord, workflow: CalledWorkflow) -> CalledWorkflow:
+        key = (record.resource.key.namespace, record.resource.key.name)
+        if not self._works(key[0], record.resource.uid):
+            return workflow
+        known = self._calls_at_work.get(key)
+        if known is None or known[0] is not workflow:
+            known = self._calls_at_work[key] = workflow, replace(workflow, works=True)
+        return known[1]
 
     def _works(self, namespace: str, uid: Uid) -> bool:
         """Whether Kubernetes Jobs of a workflow, or of what it called, still work."""
         seen, left = {uid}, [uid]
         while left:
             at = left.pop()
-            if any(map(works, (*self.jobs_of(namespace, at), *self.remnants_of(namespace, at)))):
+            if self.working_of(namespace, at):
                 return True
             # Whoever forges owners can make a circle of them.
             called = {record.resource.uid for record in self._calls_by_owner.get((namespace, at), {}).values()} - seen
@@ -243,6 +270,7 @@ class Store:
         self._bytes_read += logged.size
         while self._bytes_read > _MOST_READ and len(self._read) > 1:
             self._forget_report(next(iter(self._read)))
+        self._refresh(key)
         self._notify(record.workflow)
 
     def _with_outputs(self, record: PodRecord) -> Pod:
@@ -256,12 +284,18 @@ class Store:
     def _forget_report(self, key: ItemKey) -> None:
         if (read := self._read.pop(key, None)) is not None:
             self._bytes_read -= read[0].size
+            self._refresh(key)
+
+    def _refresh(self, key: ItemKey) -> None:
+        if (record := self.pods.get(key)) is not None:
+            self._of((record.workflow.namespace, record.owner)).refresh(record.job_name)
 
     def _workflow_changed(self, record: WorkflowRecord) -> None:
         namespace, name = key = (record.resource.key.namespace, record.resource.key.name)
         current = self.workflows.get(key)
         call = current.call if current is not None else None
         before = self._callers.pop(key, None)
+        self._calls_at_work.pop(key, None)
         if before is not None and (call is None or before != (namespace, call.owner)):
             _index(self._calls_by_owner, before, name, None)
         if call is not None:
@@ -285,7 +319,11 @@ class Store:
     def _job_changed(self, record: JobRecord) -> None:
         name = record.job.name
         current = self.jobs.get((record.workflow.namespace, name))
-        _index(self._by_owner, (record.workflow.namespace, record.owner), name, current)
+        owner = (record.workflow.namespace, record.owner)
+        with self._belongings_of(owner) as belongings:
+            belongings.put_job(name, current)
+        unstarted = current is not None and not (current.started or current.job.deleting)
+        _index(self._unstarted_by_owner, owner, name, current if unstarted else None)
         self._tell(record.workflow)
 
     def _pod_changed(self, record: PodRecord) -> None:
@@ -293,11 +331,28 @@ class Store:
         current = self.pods.get((record.workflow.namespace, name))
         if current is None:
             self._forget_report((record.workflow.namespace, name))
-        _index(self._pods_by_owner, (record.workflow.namespace, record.owner), name, current)
+        owner = (record.workflow.namespace, record.owner)
+        with self._belongings_of(owner) as belongings:
+            belongings.put_pod(record.job_name, name, current)
+        # A Pod is often seen before the Job's status that tells of it.
+        _index(self._unstarted_by_owner, owner, record.job_name, None)
         self._tell(record.workflow)
+
+    @contextmanager
+    def _belongings_of(self, owner: Owner) -> Iterator[Belongings]:
+        """Give what a workflow has, to be changed."""
+        belongings = self._belongings.setdefault(owner, Belongings(self._with_outputs))
+        yield belongings
+        if not belongings:
+            del self._belongings[owner]
 
 
 T = TypeVar("T")
+
+
+def _says_nothing_new(before: JobRecord | PodRecord, after: JobRecord | PodRecord) -> bool:
+    # Two of three changes are of what isn't kept: bookkeeping of the Job controller and the kubelet.
+    return replace(before, version=after.version) == after
 
 
 def _index(index: dict[Owner, dict[str, T]], owner: Owner, name: str, current: T | None) -> None:
@@ -307,7 +362,3 @@ def _index(index: dict[Owner, dict[str, T]], owner: Owner, name: str, current: T
         found.pop(name, None)
         if not found:
             del index[owner]
-
-
-def _in_order(pods: list[PodRecord]) -> list[PodRecord]:
-    return sorted(pods, key=lambda record: (record.created_at, record.version))

@@ -4,6 +4,9 @@ Depth and length are GitHub's own. The others have no counterpart with a stated 
 a hostile workflow from exhausting the memory or the time of the process that evaluates it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 from .errors import EvaluationError
@@ -25,6 +28,32 @@ MAX_ITEMS: Final = 100_000
 
 MAX_WORK: Final = 1 << 23
 """Characters and items that all the functions and filters of one evaluation may handle together."""
+
+
+MAX_TEXTS: Final = 1 << 20
+"""Characters to which the templates of one job may come together: more than fits into a Kubernetes Job."""
+
+_left: ContextVar[list[int] | None] = ContextVar("_left", default=None)
+
+
+@contextmanager
+def counted_together() -> Iterator[None]:
+    """Bound what all templates that are filled in meanwhile come to: one text may stand in thousands of places."""
+    token = _left.set([MAX_TEXTS])
+    try:
+        yield
+    finally:
+        _left.reset(token)
+
+
+def count(text: object) -> None:
+    """Count what a template has come to. Raises EvaluationError where it is too much."""
+    left = _left.get()
+    if left is None or not isinstance(text, str):
+        return
+    left[0] -= len(text)
+    if left[0] < 0:
+        raise EvaluationError(f"The results of the expressions come to more than {MAX_TEXTS} characters together")
 
 
 class TextBuilder:

@@ -12,7 +12,7 @@ from typing import Final
 from .errors import EvaluationError, ParsingError
 from .evaluator import Contexts, Evaluator
 from .functions import BUILTINS, Functions
-from .limits import TextBuilder
+from .limits import TextBuilder, count
 from .nodes import Node
 from .parser import CACHED_LENGTH, Names, Signatures, parse_span
 from .values import WHITESPACE, to_text
@@ -97,7 +97,11 @@ def evaluate_template(template: str | Template, contexts: Contexts, functions: F
         template = parse_template(template, contexts, functions)
     evaluator = Evaluator(contexts, functions, template.source)
     node = template.single
-    return _interpolate(template, evaluator) if node is None else evaluator.result(node)
+    if node is None:
+        return _interpolate(template, evaluator)
+    value = evaluator.result(node)
+    count(value)
+    return value
 
 
 def _interpolate(template: Template, evaluator: Evaluator) -> str:
@@ -111,7 +115,9 @@ def _interpolate(template: Template, evaluator: Evaluator) -> str:
         except EvaluationError as error:
             error.locate(part.position, template.source)
             raise
-    return text.build()
+    whole = text.build()
+    count(whole)
+    return whole
 
 
 @lru_cache(maxsize=1024)

@@ -137,4 +137,4 @@ def _services(value: object) -> object:
     raise ValueError("services are a list of images, or a map from names to images or settings")
 
 
-Services = Annotated[dict[str, Service], BeforeValidator(_services), WithJsonSchema(ANYTHING)]
+Services = Annotated[dict[str, Service], BeforeValidator(_services), Field(max_length=100), WithJsonSchema(ANYTHING)]

@@ -137,7 +137,8 @@ def _schema(kind: _Kind) -> dict[str, Any]:
     }
     if kind.status is not None:
         status = _structural(kind.status.model_json_schema(by_alias=True), open_ended=False)
-        schema["properties"]["status"] = status
+        # It has one writer. Otherwise the server would keep the name of each of its fields in metadata.managedFields.
+        schema["properties"]["status"] = {**status, "x-kubernetes-map-type": "atomic"}
     if kind.rules:
         schema["x-kubernetes-validations"] = list(kind.rules)
     return schema

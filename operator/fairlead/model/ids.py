@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NewType
+from typing import NamedTuple, NewType
 
 JobId = NewType("JobId", str)
 """A key of `spec.jobs`."""
@@ -24,8 +24,7 @@ SpecDigest = NewType("SpecDigest", str)
 """Tells a spec from another one, but for the fields that only steer its runs: 12 hexadecimal digits."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class NodeId:
+class NodeId(NamedTuple):
     """What is run: a job, or one combination of it, by its index from 0."""
 
     job: JobId

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 class WorkflowPhase(StrEnum):
     """Where a workflow's current run stands."""
 
+    ended: bool
+    """Whether nothing follows in this run."""
+
     PENDING = "Pending"
     QUEUED = "Queued"
     RUNNING = "Running"
@@ -33,14 +36,12 @@ class WorkflowPhase(StrEnum):
     CANCELLED = "Cancelled"
     INVALID = "Invalid"
 
-    @property
-    def ended(self) -> bool:
-        """Whether nothing follows in this run."""
-        return not WORKFLOW_TRANSITIONS[self]
-
 
 class JobPhase(StrEnum):
     """Where a job stands."""
+
+    ended: bool
+    """Whether nothing follows in this run."""
 
     PENDING = "Pending"
     QUEUED = "Queued"
@@ -49,11 +50,6 @@ class JobPhase(StrEnum):
     FAILED = "Failed"
     CANCELLED = "Cancelled"
     SKIPPED = "Skipped"
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing follows in this run."""
-        return not JOB_TRANSITIONS[self]
 
 
 class Result(StrEnum):
@@ -119,6 +115,12 @@ JOB_TRANSITIONS: Mapping[JobPhase, frozenset[JobPhase]] = {
     _J.CANCELLED: frozenset(),
     _J.SKIPPED: frozenset(),
 }
+
+# Told far more often than anything else, so it is looked up once.
+for _workflow_phase in WorkflowPhase:
+    _workflow_phase.ended = not WORKFLOW_TRANSITIONS[_workflow_phase]
+for _job_phase in JobPhase:
+    _job_phase.ended = not JOB_TRANSITIONS[_job_phase]
 
 RESULTS: Mapping[JobPhase, Result] = {
     _J.SUCCEEDED: Result.SUCCESS,

@@ -49,8 +49,17 @@ def format_path(path: Path) -> str:
 
 def quote(text: str, most: int = _MOST_SHOWN) -> str:
     """Show a piece of somebody's text on one line, in quotes, harmless to a terminal."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: most + 1])
+    shown = escaped(text[: most + 1])
     return f'"{shown[:most]}…"' if len(shown) > most else f'"{shown}"'
+
+
+def escaped(text: str) -> str:
+    """Write what a terminal would obey, or not show, as Python does in its own texts."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 def one_line(text: str, most: int = 300) -> str:

@@ -39,6 +39,9 @@ from fairlead.model.fields import (
 DEFAULT_TIMEOUT = 6 * 3600
 """Seconds that a job may take where nothing else is said: as in GitHub Actions."""
 
+MOST_STEPS = 1000
+"""Steps that a job may have. Each adds some hundred bytes to the argument that a job's scripts travel in."""
+
 
 def _rules(*rules: tuple[str, str]) -> ConfigDict:
     found: list[JsonValue] = [{"rule": rule, "message": message} for rule, message in rules]
@@ -214,9 +217,9 @@ class Job(Model):
     """Where its steps start, relative to the workspace."""
     env: Env = {}
     """Variables of all its steps: texts, or references as {secretKeyRef: {name, key}}."""
-    commands: tuple[Script, ...] = ()
+    commands: Annotated[tuple[Script, ...], Field(max_length=MOST_STEPS)] = ()
     """Short for steps: each command is one."""
-    steps: tuple[Step, ...] = ()
+    steps: Annotated[tuple[Step, ...], Field(max_length=MOST_STEPS)] = ()
     """What it runs, one after another, in one container."""
     outputs: dict[Name, Script] = {}
     """Texts for other jobs, as NAME: ${{ steps.ID.outputs.NAME }}."""

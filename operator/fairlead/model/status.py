@@ -5,10 +5,12 @@ Written by one function (`plan.summary`), read by the planner after a restart, a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, ValidationInfo
 
 from fairlead.model.base import Model as _Model
 from fairlead.model.ids import Attempt, JobId, RunNumber, SpecDigest, StepId
@@ -28,8 +30,39 @@ def _format_precisely(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Time = Annotated[datetime, PlainSerializer(format_time, return_type=str, when_used="always")]
-PreciseTime = Annotated[datetime, PlainSerializer(_format_precisely, return_type=str, when_used="always")]
+_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+
+_MOST_COUNTED = 10**9
+
+_READING = object()
+"""What is read may be anybody's; what we reckon ourselves from that may lie a little beyond."""
+
+
+def is_sane(moment: datetime) -> bool:
+    """Whether every duration can be added to a moment, or taken from it, in any time zone."""
+    return moment.tzinfo is not None and _FIRST < moment < _LAST
+
+
+def _sane(moment: datetime, info: ValidationInfo) -> datetime:
+    # The API server also takes one without a zone.
+    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    if info.context is _READING and not is_sane(moment):
+        raise ValueError("no moment at which something happened")
+    return moment
+
+
+def _countable(number: int | None, info: ValidationInfo) -> int | None:
+    # Runs and attempts are counted on, and label Jobs.
+    if info.context is _READING and number is not None and not 0 <= number <= _MOST_COUNTED:
+        raise ValueError("no number of something that happened")
+    return number
+
+
+_Count = AfterValidator(_countable)
+_Moment = Annotated[datetime, AfterValidator(_sane)]
+Time = Annotated[_Moment, PlainSerializer(format_time, return_type=str, when_used="always")]
+PreciseTime = Annotated[_Moment, PlainSerializer(_format_precisely, return_type=str, when_used="always")]
 
 
 class Model(_Model):
@@ -89,9 +122,9 @@ class NodeStatus(Model):
     """Why it is in its phase, in a word."""
     message: str | None = None
     """The same in a sentence."""
-    attempt: Attempt | None = None
+    attempt: Annotated[Attempt | None, _Count] = None
     """How many Kubernetes Jobs were made for it in this run."""
-    retries: int = 0
+    retries: Annotated[int, _Count] = 0
     """How many of them failed by themselves and were tried again; the cluster's losses don't count."""
     retry_at: PreciseTime | None = None
     """When it is tried again."""
@@ -123,7 +156,7 @@ class CombinationStatus(NodeStatus):
 class JobStatus(NodeStatus):
     """How one job of the current run stands."""
 
-    kept_from: RunNumber | None = None
+    kept_from: Annotated[RunNumber | None, _Count] = None
     """The earlier run that it ended in, where a rerun kept what had succeeded."""
     summary: str | None = None
     """Of a matrix: how many combinations passed, as `4/6 passed`."""
@@ -134,7 +167,7 @@ class JobStatus(NodeStatus):
 class RunRecord(Model):
     """What is remembered of an earlier run."""
 
-    run: RunNumber
+    run: Annotated[RunNumber, _Count]
     """Its number."""
     generation: int
     """The generation of the spec that it ended with."""
@@ -172,7 +205,7 @@ class WorkflowStatus(Model):
     """The generation of the spec that this status speaks of."""
     spec_digest: SpecDigest | None = None
     """Tells whether an edit changed what the run does, or only how it is steered."""
-    run: RunNumber | None = None
+    run: Annotated[RunNumber | None, _Count] = None
     """The number of the current run."""
     phase: WorkflowPhase | None = None
     """Pending, Queued, Running, Succeeded, Partial, Failed, Cancelled or Invalid."""
@@ -190,10 +223,13 @@ class WorkflowStatus(Model):
     """When the schedule starts the next run."""
     scheduled_at: Time | None = None
     """The time up to which the schedule has been dealt with."""
-    missed_runs: int = 0
+    missed_runs: Annotated[int, _Count] = 0
     """How many times of the schedule passed without a run before this one."""
     admission: AdmissionStatus | None = None
     """How the run stands in its concurrency group and with the limits."""
+    fence: int = 0
+    """How often an operator that took over has written this status only to make sure that nothing comes after it which
+    the one before may still have had on its way."""
     compacted: str | None = None
     """What was left out of this status to keep it small."""
     outputs: dict[str, str] = {}
@@ -212,18 +248,79 @@ class WorkflowStatus(Model):
         """Whether the recorded run is over: from then on nothing changes what is recorded of it."""
         return self.phase is not None and self.phase.ended and self.phase is not WorkflowPhase.INVALID
 
-    def to_json(self) -> dict[str, Any]:
-        """Give the document that stands in the resource: camelCase, without what is empty."""
-        document = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        for job_id, state in self.jobs.items():
-            # A job that waits has a phase to show, too, though it is the default.
-            document["jobs"][job_id] = {"phase": str(state.phase), **document["jobs"][job_id]}
+    def changes_from(self, before: WorkflowStatus) -> dict[JobId, JobStatus]:
+        """Give the jobs that aren't the very objects of an earlier status: what is worth a closer look."""
+        known = before.jobs
+        return {job_id: state for job_id, state in self.jobs.items() if known.get(job_id) is not state}
+
+    def says_the_same_as(self, before: WorkflowStatus) -> bool:
+        """Whether the documents of both are equal: nothing is gained by writing one over the other."""
+        changes = self.changes_from(before)
+        return (
+            len(self.jobs) == len(before.jobs)
+            and all(job_id in before.jobs for job_id in changes)
+            and self._head() == before._head()
+            and all(_job_to_json(state) == _job_to_json(before.jobs[job_id]) for job_id, state in changes.items())
+        )
+
+    def to_json(self, over: Recorded | None = None) -> dict[str, Any]:
+        """Give the document that stands in the resource: camelCase, without what is empty.
+
+        `over`: what it is to be written over; of jobs that are the same objects it gets the same parts.
+        """
+        document = self._head()
+        if self.jobs:
+            known, parts = over.jobs() if over is not None else ({}, {})
+            document["jobs"] = {
+                job_id: parts[job_id] if known.get(job_id) is state else _job_to_json(state)
+                for job_id, state in self.jobs.items()
+            }
         return document
 
+    def _head(self) -> dict[str, Any]:
+        """Give the document without its jobs."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"jobs"})
+
     @classmethod
-    def from_json(cls, document: Mapping[str, Any] | None) -> WorkflowStatus:
-        """Read what `to_json` wrote; somebody else's unreadable status counts as none."""
+    def from_json(cls, document: Mapping[str, Any] | None, before: Recorded | None = None) -> WorkflowStatus:
+        """Read what `to_json` wrote; somebody else's unreadable status counts as none.
+
+        `before`: an earlier one; of parts that are equal it gets the same objects.
+        """
         try:
-            return cls.model_validate(document or {})
+            if before is None or not document or not isinstance(document.get("jobs"), dict):
+                return cls.model_validate(document or {}, context=_READING)
+            rest = {name: value for name, value in document.items() if name != "jobs"}
+            head = cls.model_validate(rest, context=_READING)
+            known, parts = before.jobs()
+            jobs = {
+                job_id: known[job_id] if job_id in known and _equal(parts[job_id], part) else _read_job(part)
+                for job_id, part in document["jobs"].items()
+            }
+            return head.model_copy(update={"jobs": jobs})
         except ValueError:
             return cls()
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A status, and the document that it was read from."""
+
+    status: WorkflowStatus
+    document: Mapping[str, Any]
+
+    def jobs(self) -> tuple[Mapping[JobId, JobStatus], Mapping[JobId, Any]]:
+        """Give the jobs as they were read, and as they stand in the document."""
+        return (self.status.jobs, self.document["jobs"]) if self.status.jobs else ({}, {})
+
+
+def _job_to_json(state: JobStatus) -> dict[str, Any]:
+    # A job that waits has a phase to show, too, though it is the default.
+    return {"phase": str(state.phase), **state.model_dump(mode="json", by_alias=True, exclude_defaults=True)}
+
+
+_read_job = partial(JobStatus.model_validate, context=_READING)
+
+
+def _equal(part: object, other: object) -> bool:
+    return part is other or part == other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from fairlead.expressions import BUILTINS, Function, Functions
@@ -13,6 +14,7 @@ STATUS_FUNCTIONS: Final = frozenset({"success", "failure", "always", "cancelled"
 _MOST_PATTERNS = 255
 
 
+@cache
 def status_functions(*, success: bool, failure: bool, cancelled: bool) -> Functions:
     """Give the table of functions for a condition, all builtins included."""
     return BUILTINS.extended(

@@ -2,7 +2,7 @@
 
     observed ── attempts.judge ──┐
     workflow ── contexts.resolve ┼─→ planner.plan ─→ Decision(actions, status, look_again)
-    status ──────────────────────┘                      └─ summary.summarize
+    status ──────────────────────┘     └─ passes.decide └─ summary.summarize
 
 No I/O, no clock: the moment is an argument. The same decision follows from the same arguments, so a restarted
 operator goes on where the last one stopped.
@@ -37,7 +37,7 @@ from fairlead.plan.observed import (
     Refusal,
     Resource,
 )
-from fairlead.plan.planner import plan
+from fairlead.plan.planner import Planner, plan
 from fairlead.plan.run import Policy
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "LateStep",
     "Mixed",
     "Observed",
+    "Planner",
     "Pod",
     "Policy",
     "ReadOutputs",

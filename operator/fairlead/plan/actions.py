@@ -107,8 +107,9 @@ class _Creation(Generic[R]):
     """Make what runs one attempt at a node, under `name`; if it is there already, all is well.
 
     `instead_of`: what was recorded under another name and isn't seen any more. Not to be seen isn't to be gone, so
-    whoever carries this out asks the cluster first, and makes nothing while it is there. `retries` counts the
-    attempts before this one that failed by themselves. `group` is its concurrency group, `run_group` its run's: what
+    whoever carries this out asks the cluster first, and makes nothing while it is there. `podless`: the Kubernetes Job
+    before, which is over without a Pod of it that is seen; the same goes for its Pods. `retries` counts the attempts
+    before this one that failed by themselves. `group` is its concurrency group, `run_group` its run's: what
     works in a group holds it, though the record has gone on.
     """
 
@@ -121,6 +122,7 @@ class _Creation(Generic[R]):
     retries: int = 0
     group: str | None = None
     instead_of: str | None = None
+    podless: str | None = None
     run_group: str | None = None
 
 
@@ -163,6 +165,7 @@ class DeleteWorkflow:
 
 
 Creation = CreateJob | CallWorkflow
+Ending = DeleteJob | CancelWorkflow
 Action = Creation | DeleteJob | CancelWorkflow | ReadOutputs | DeleteWorkflow
 
 

@@ -19,10 +19,10 @@ from fairlead.plan.neighbours import Claim
 from fairlead.plan.observed import CalledWorkflow, ContainerRunning, ContainerTerminated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from fairlead.model.ids import RunNumber, Uid, WorkflowKey
-    from fairlead.model.status import AdmissionStatus, NodeStatus, WorkflowStatus
+    from fairlead.model.ids import JobId, RunNumber, Uid, WorkflowKey
+    from fairlead.model.status import AdmissionStatus, JobStatus, NodeStatus
     from fairlead.plan.observed import KubernetesJob, Resource
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -34,13 +34,16 @@ _Place = tuple["RunNumber", NodeId | None]
 class Limits:
     """How much may go on at a time, of all and of each namespace. None: as much as there is.
 
-    Workflows that others called run under their caller's; jobs are Kubernetes Jobs that aren't over.
+    Workflows that others called run under their caller's; jobs are Kubernetes Jobs that aren't over. `unstarted` ones
+    are those that the Job controller hasn't taken up: what it gets more of at a time than it can keep up with, it
+    works through in the order in which it came, whoever waits.
     """
 
     workflows: int | None = None
     workflows_per_namespace: int | None = None
     jobs: int | None = None
     jobs_per_namespace: int | None = None
+    unstarted: int | None = None
 
     @property
     def on_workflows(self) -> bool:
@@ -51,6 +54,11 @@ class Limits:
     def on_jobs(self) -> bool:
         """Whether jobs are limited."""
         return self.jobs is not None or self.jobs_per_namespace is not None
+
+    @property
+    def on_starts(self) -> bool:
+        """Whether a job may have to wait for others before it is made."""
+        return self.on_jobs or self.unstarted is not None
 
 
 def works(job: KubernetesJob) -> bool:
@@ -71,14 +79,23 @@ def working(jobs: Iterable[KubernetesJob]) -> frozenset[str]:
     return frozenset(job.name for job in jobs if works(job))
 
 
+def asks(job: JobStatus) -> bool:
+    """Whether a job, or a combination of it, is recorded to ask for a group."""
+    return job.admission is not None or any(node.admission is not None for node in job.combinations)
+
+
 def claims_of(
-    resource: Resource, jobs: Iterable[KubernetesJob], calls: Iterable[CalledWorkflow] = ()
+    resource: Resource,
+    jobs: Iterable[KubernetesJob],
+    calls: Iterable[CalledWorkflow] = (),
+    asking: Iterable[JobId] | None = None,
 ) -> tuple[Claim, ...]:
     """Give the claims of a Workflow: of its recorded run and its nodes, and of what still works of others.
 
-    What is over, but not yet at its end, holds its groups and asks for nothing.
+    What is over, but not yet at its end, holds its groups and asks for nothing. `asking`: the jobs of which `asks` is
+    true, where they are known.
     """
-    found = {(claim.run, claim.node): claim for claim in _recorded(resource)}
+    found = {(claim.run, claim.node): claim for claim in _recorded(resource, asking)}
     active: list[KubernetesJob | CalledWorkflow] = [job for job in jobs if works(job)]
     active += [call for call in calls if _call_works(call)]
     for place, group in _held(active):
@@ -96,7 +113,7 @@ def remains_of(key: WorkflowKey, uid: Uid, jobs: Iterable[KubernetesJob]) -> tup
     return tuple(_holding(key, uid, place, group) for place, group in held.items())
 
 
-def _recorded(resource: Resource) -> Iterator[Claim]:
+def _recorded(resource: Resource, asking: Iterable[JobId] | None) -> Iterator[Claim]:
     """Give the claims of the recorded run, as long as it isn't over."""
     status = resource.status
     if status.run is None or status.phase is None or status.phase.ended:
@@ -107,7 +124,8 @@ def _recorded(resource: Resource) -> Iterator[Claim]:
         # It began before anything limited it, and counts from now on.
         place = (status.run, None)
         yield _holding(resource.key, resource.uid, place, None, counted=True)
-    for node, state in _nodes(status):
+    jobs = status.jobs if asking is None else {job_id: status.jobs[job_id] for job_id in sorted(asking)}
+    for node, state in _nodes(jobs):
         if state.admission is not None and not state.phase.ended:
             yield _asking(resource, node, state.admission)
 
@@ -156,8 +174,8 @@ def _held(active: Iterable[KubernetesJob | CalledWorkflow]) -> Iterator[tuple[_P
             yield (each.run, each.node), each.group
 
 
-def _nodes(status: WorkflowStatus) -> Iterator[tuple[NodeId, NodeStatus]]:
-    for job_id, state in status.jobs.items():
+def _nodes(jobs: Mapping[JobId, JobStatus]) -> Iterator[tuple[NodeId, NodeStatus]]:
+    for job_id, state in jobs.items():
         yield NodeId(job_id), state
         for at, combination in enumerate(state.combinations):
             yield NodeId(job_id, at), combination

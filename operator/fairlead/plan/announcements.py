@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fairlead.model.phase import JobPhase, WorkflowPhase
+from fairlead.model.phase import JobPhase, Reason, WorkflowPhase
 from fairlead.model.problem import quote
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _announce(before: WorkflowStatus, after: WorkflowStatus) -> Iterator[Announc
         said = f"{after.missed_runs} times of the schedule passed without a run"
         yield Announcement("MissedRuns", said, warning=True, identity=f"{here}/missed/{after.missed_runs}")
     known = {} if fresh else before.jobs
-    for job_id, state in after.jobs.items():
+    for job_id, state in (after.jobs if fresh else after.changes_from(before)).items():
         if state.kept_from is not None:
             continue
         yield from _job(known.get(job_id), state, job_id, here)
@@ -69,6 +69,11 @@ def _job(before: JobStatus | None, after: JobStatus, job_id: JobId, here: str) -
     elif (after.attempt or 0) > max(1, (before.attempt or 0) if before else 0):
         said = f"job {quote(job_id)}: {after.message or 'restarted'}"
         yield Announcement("JobRestarted", said, warning=True, identity=f"{here}/{job_id}/{after.attempt}")
-    elif after.message and not after.phase.ended and (before is None or before.message is None):
+    elif _is_stuck(after) and not after.phase.ended and (before is None or not _is_stuck(before)):
         said = f"job {quote(job_id)}: {after.message}"
         yield Announcement("JobWaiting", said, warning=True, identity=f"{here}/{job_id}/{after.attempt}/waiting")
+
+
+def _is_stuck(state: JobStatus) -> bool:
+    # Everybody waits for their turn; an Event for that would be a write more for each job.
+    return state.message is not None and state.reason is not Reason.WAITING_FOR_ROOM

@@ -31,7 +31,7 @@ _LEVELS: Final = (
 _NO_STEPS, _NO_STARTS, _SHORT, _NO_MESSAGES = 2, 3, 4, 5
 _SAID: Final = "left out: "
 _MOST_MESSAGE = 60
-_NODE, _STEP, _OUTPUT, _START, _ADMISSION = 190, 170, 8, 40, 150
+_WAITING, _NODE, _STEP, _OUTPUT, _START, _ADMISSION = 80, 190, 170, 8, 40, 150
 
 
 def compact(jobs: Mapping[JobId, JobStatus], before: str | None = None) -> tuple[dict[JobId, JobStatus], str | None]:
@@ -39,12 +39,38 @@ def compact(jobs: Mapping[JobId, JobStatus], before: str | None = None) -> tuple
 
     `before`: what was left out of the same run's recorded status.
     """
-    level = _LEVELS.index(left) + 1 if before and (left := before.removeprefix(_SAID)) in _LEVELS else 0
-    while True:
-        shown = {job_id: _job(state, level) for job_id, state in jobs.items()}
-        if level == len(_LEVELS) or sum(_size(state) for state in shown.values()) <= BUDGET:
-            return shown, _SAID + _LEVELS[level - 1] if level else None
-        level += 1
+    shown = Shown(before)
+    for job_id, state in jobs.items():
+        shown.put(job_id, state)
+    return shown.fit(jobs)
+
+
+class Shown:
+    """The jobs of a run as its status shows them, kept up to date as they change. `before` as in `compact`."""
+
+    def __init__(self, before: str | None = None) -> None:
+        self._level = _LEVELS.index(left) + 1 if before and (left := before.removeprefix(_SAID)) in _LEVELS else 0
+        self._jobs: dict[JobId, JobStatus] = {}
+        self._sizes: dict[JobId, int] = {}
+
+    @property
+    def left_out(self) -> str | None:
+        """Say what is left out."""
+        return _SAID + _LEVELS[self._level - 1] if self._level else None
+
+    def put(self, job_id: JobId, state: JobStatus) -> None:
+        """Show a job as it stands now."""
+        shown = _job(state, self._level)
+        self._jobs[job_id] = shown
+        self._sizes[job_id] = _size(shown)
+
+    def fit(self, jobs: Mapping[JobId, JobStatus]) -> tuple[dict[JobId, JobStatus], str | None]:
+        """Leave out as much more as is needed, where `jobs` is all that was put; give what is shown."""
+        while self._level < len(_LEVELS) and sum(self._sizes.values()) > BUDGET:
+            self._level += 1
+            for job_id, state in jobs.items():
+                self.put(job_id, state)
+        return self._jobs.copy(), self.left_out
 
 
 def _job(state: JobStatus, level: int) -> JobStatus:
@@ -75,12 +101,18 @@ def _left_out(node: NodeStatus, level: int) -> dict[str, object]:
 
 
 def _size(state: JobStatus) -> int:
-    return _node_size(state) + sum(_node_size(each) + len(each.name) for each in state.combinations)
+    if not state.combinations:
+        return _node_size(state)
+    return _node_size(state) + sum([_node_size(each) + len(each.name) for each in state.combinations])
 
 
 def _node_size(node: NodeStatus) -> int:
     """Estimate, rather too high, how many characters a node takes as JSON, without its name."""
+    if node.attempt is None and node.message is None and not node.phase.ended:
+        return _WAITING + (_ADMISSION if node.admission else 0)
     size = _NODE + len(node.message or "") + len(node.kubernetes_job or "") + len(node.workflow or "")
-    size += sum(_STEP + len(step.name) for step in node.steps)
-    size += sum(_OUTPUT + len(name) + len(value) for name, value in node.outputs.items())
+    if node.steps:
+        size += sum(_STEP + len(step.name) for step in node.steps)
+    if node.outputs:
+        size += sum(_OUTPUT + len(name) + len(value) for name, value in node.outputs.items())
     return size + (_START if node.started_at else 0) + (_ADMISSION if node.admission else 0)

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fairlead.expressions import ANY, EvaluationError, evaluate_template, interpolate, parse_template, references
+from fairlead.expressions import (
+    ANY,
+    EvaluationError,
+    counted_together,
+    evaluate_template,
+    interpolate,
+    parse_template,
+    references,
+)
 from fairlead.model.problem import quote
 from fairlead.model.report import JobState
 from fairlead.model.status_functions import STEP_FUNCTIONS
@@ -94,6 +102,7 @@ def with_combination(
     return {**contexts, "github": {**github, "job": job.id}}
 
 
+@counted_together()
 def workflow_outputs(workflow: Workflow, base: Contexts, states: Mapping[JobId, JobStatus]) -> dict[str, str]:
     """Evaluate the workflow's outputs in the end. Raises ExpressionError."""
     if not workflow.outputs:
@@ -102,6 +111,7 @@ def workflow_outputs(workflow: Workflow, base: Contexts, states: Mapping[JobId, 
     return {name: interpolate(text, contexts) for name, text in workflow.outputs.items()}
 
 
+@counted_together()
 def resolve(job: JobPlan, contexts: Contexts, sources: Sources) -> JobRequest:
     """Fill in a node's texts. `contexts` is of the node. Raises ExpressionError."""
     env = fill_env(job.env, contexts, STEP_FUNCTIONS, sources)
@@ -122,6 +132,7 @@ def resolve(job: JobPlan, contexts: Contexts, sources: Sources) -> JobRequest:
     )
 
 
+@counted_together()
 def resolve_call(job: JobPlan, contexts: Contexts, *, depth: int, priority: int) -> CallRequest:
     """Fill in what a job gives to its template. Raises ExpressionError."""
     inputs: dict[str, str | int | float | bool] = {}
@@ -134,6 +145,7 @@ def resolve_call(job: JobPlan, contexts: Contexts, *, depth: int, priority: int)
     return CallRequest(interpolate(job.uses or "", contexts).strip(), inputs, depth, priority)
 
 
+@counted_together()
 def resolve_outputs(job: JobPlan, contexts: Contexts, report: Report | None, sources: Sources) -> dict[str, str]:
     """Evaluate a node's outputs from what its steps reported. Raises ExpressionError."""
     if not job.outputs:

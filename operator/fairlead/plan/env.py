@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fairlead.expressions import Evaluator, Text, interpolate, parse_template, references, to_text
+from fairlead.expressions import Evaluator, Text, count, interpolate, parse_template, references, to_text
 from fairlead.model.by_reference import names_reference
 from fairlead.model.containers import EnvReference, KeyRef
 from fairlead.plan.actions import Mixed
@@ -58,7 +58,9 @@ def _mixed(template: Template, contexts: Mapping[str, object], functions: Functi
         elif names_reference(part.node):
             parts.append(_reference(part.node, sources))
         else:
-            parts.append(to_text(evaluator.result(part.node)))
+            text = to_text(evaluator.result(part.node))
+            count(text)
+            parts.append(text)
     parts = [part for part in parts if part != ""]
     return parts[0] if len(parts) == 1 else Mixed(tuple(parts))
 

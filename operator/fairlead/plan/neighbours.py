@@ -71,6 +71,17 @@ class Deadlocked:
 
 Standing = Admitted | Waits | Yields | Deadlocked
 
+JOBS_REACHED = "the limit on jobs is reached"
+UNSTARTED_REACHED = "the cluster has yet to start earlier jobs"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many nodes may start; `full` says to the others what they wait for."""
+
+    places: int
+    full: str = JOBS_REACHED
+
 
 class Neighbours(Protocol):
     """What the others leave room for, for one plan. The same question gets the same answer."""
@@ -78,7 +89,7 @@ class Neighbours(Protocol):
     def standing(self, claim: Claim) -> Standing:
         """Tell how a claim of this workflow stands; what one plan lets go stands in the way of what it asks next."""
 
-    def room(self, wanted: int, priority: int) -> int:
+    def room(self, wanted: int, priority: int) -> Room:
         """Tell how many of so many nodes that wait may start now, for the limits on jobs; asked once in a plan."""
 
     @property
@@ -95,9 +106,9 @@ class _Alone:
         del claim
         return Admitted()
 
-    def room(self, wanted: int, priority: int) -> int:
+    def room(self, wanted: int, priority: int) -> Room:
         del priority
-        return wanted
+        return Room(wanted)
 
 
 ALONE: Final[Neighbours] = _Alone()

@@ -1,11 +1,11 @@
-"""One node of a run: what became of its attempts, and how the next one is started."""
+"""One node of a run: what became of its attempts, and whether another one has to follow."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from fairlead.expressions import (
     ExpressionError,
@@ -21,17 +21,17 @@ from fairlead.expressions import (
 from fairlead.model.duration import format_duration
 from fairlead.model.ids import Attempt
 from fairlead.model.phase import JobPhase, Reason, Result
-from fairlead.model.problem import one_line, quote
+from fairlead.model.problem import one_line
 from fairlead.model.spec import RetryOn
 from fairlead.model.status import NodeStatus, StepStatus
 from fairlead.model.status_functions import STEP_FUNCTIONS
-from fairlead.plan.actions import CallWorkflow, CreateJob, ReadOutputs
+from fairlead.plan.actions import ReadOutputs
 from fairlead.plan.attempts import Ended, Going, Lost, Waiting, judge
 from fairlead.plan.calls import judge_call
-from fairlead.plan.contexts import resolve, resolve_call, resolve_outputs, with_combination, with_needs
+from fairlead.plan.contexts import resolve_outputs, with_combination, with_needs
 from fairlead.plan.names import node_name
-from fairlead.plan.observed import CalledWorkflow, ContainerTerminated
-from fairlead.plan.run import Again, Ready, end
+from fairlead.plan.observed import CalledWorkflow, ContainerTerminated, KubernetesJob
+from fairlead.plan.run import Again, end
 from fairlead.plan.steps import DECIDED_LATER, flag
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from fairlead.expressions import Expression
+    from fairlead.model.status import JobStatus
     from fairlead.model.workflow import JobPlan
     from fairlead.plan.attempts import Verdict
     from fairlead.plan.contexts import Contexts
-    from fairlead.plan.observed import KubernetesJob
     from fairlead.plan.run import Node, Run
 
 _RETRY = re.compile(r"; retry [0-9]+ of [0-9]+( in [0-9a-z.]+)?$")
@@ -68,13 +68,13 @@ def contexts_of(run: Run, job: JobPlan, node: Node) -> Contexts:
 
 def settle(run: Run, job: JobPlan, node: Node) -> None:
     """Bring a node's state up to what is seen of its attempts; note where another one has to follow."""
-    attempts = run.attempts.get(node.id, {})
+    attempts = run.picture.attempts.get(job.id, {}).get(node.id.combination, {})
     recorded = node.state
     latest = Attempt(max(recorded.attempt or 0, max(attempts, default=0)))
     if latest == 0 or recorded.phase.ended:
         return
     if recorded.retry_at is not None and latest == recorded.attempt:
-        _wait_to_retry(run, node, recorded.retry_at)
+        _wait_to_retry(run, job, node, recorded.retry_at)
         return
     attempt = attempts.get(latest)
     verdict = _judge(run, job, node, attempt)
@@ -83,7 +83,6 @@ def settle(run: Run, job: JobPlan, node: Node) -> None:
     retries = attempt.retries if attempt is not None else recorded.retries
     made = {"workflow" if job.uses else "kubernetes_job": name}
     seen = {"attempt": latest, "retries": retries, "retry_at": None, "reason": None, "message": None, **made}
-    state = recorded.model_copy(update=seen)
     match verdict:
         case Waiting(message, until):
             run.looks += [until] if until else []
@@ -91,17 +90,25 @@ def settle(run: Run, job: JobPlan, node: Node) -> None:
             if message is None and latest > 1:
                 reason, message = _why_again(run, job, node, attempts.get(Attempt(latest - 1)))
             waiting = {"phase": JobPhase.QUEUED, "reason": reason, "message": message, "started_at": None}
-            node.state = state.model_copy(update=waiting)
+            node.state = _changed(recorded, {**seen, **waiting})
         case Going(started_at):
-            node.state = state.model_copy(update={"phase": JobPhase.RUNNING, "started_at": started_at or run.now})
+            going = {"phase": JobPhase.RUNNING, "started_at": started_at or run.now}
+            node.state = _changed(recorded, {**seen, **going})
         case Ended():
-            node.state = state
+            node.state = recorded.model_copy(update=seen)
             _ended(run, job, node, verdict, attempt)
         case Lost(reason, message):
-            node.state = state
-            _lost(run, job, node, verdict, name if attempt is None else None)
+            node.state = recorded.model_copy(update=seen)
+            _lost(run, job, node, verdict, attempt, name)
         case _:
             assert_never(verdict)
+
+
+def _changed(state: NodeStatus, changes: Mapping[str, object]) -> NodeStatus:
+    """Give a state with these fields; what stays as it is stays the same object, which is told at a glance."""
+    if all(getattr(state, name) == value for name, value in changes.items()):
+        return state
+    return state.model_copy(update=changes)
 
 
 def _judge(run: Run, job: JobPlan, node: Node, attempt: KubernetesJob | CalledWorkflow | None) -> Verdict:
@@ -133,18 +140,26 @@ def _why_again(
             return None, None
 
 
-def _lost(run: Run, job: JobPlan, node: Node, verdict: Lost, unseen: str | None) -> None:
+def _lost(
+    run: Run, job: JobPlan, node: Node, verdict: Lost, seen: KubernetesJob | CalledWorkflow | None, name: str
+) -> None:
     """Have it made again, as often as that is good for something; then it counts as a failure of its own kind."""
+    unseen = name if seen is None else None
+    podless = (
+        name
+        if seen is not None and not isinstance(seen, CalledWorkflow) and verdict.reason is Reason.POD_LOST
+        else None
+    )
     state = node.state
     attempt = state.attempt or Attempt(1)
     restarts = attempt - 1 - state.retries
     if restarts < run.policy.restarts:
         said = f"restarted: {verdict.message}"
-        node.again = Again(Attempt(attempt + 1), state.retries, verdict.reason, said, unseen)
+        node.again = Again(Attempt(attempt + 1), state.retries, verdict.reason, said, unseen, podless)
         return
     said = f"{verdict.message}, after {run.policy.restarts} restarts"
     if not _retried(run, job, node, RetryOn.INFRASTRUCTURE, said, run.now):
-        _fail(run, job, node, verdict.reason, said, run.now)
+        fail(run, job, node, verdict.reason, said, run.now)
 
 
 def _ended(run: Run, job: JobPlan, node: Node, verdict: Ended, attempt: KubernetesJob | CalledWorkflow | None) -> None:
@@ -192,7 +207,14 @@ def _ended(run: Run, job: JobPlan, node: Node, verdict: Ended, attempt: Kubernet
     elif verdict.cancelled:
         node.state = end(node.state, JobPhase.CANCELLED, reason, message, now=finished)
     else:
-        _fail(run, job, node, reason, message, finished)
+        fail(run, job, node, reason, message, finished)
+
+
+def size_of_outputs(state: JobStatus) -> int:
+    """Count the bytes of the outputs that are recorded of a job."""
+    if not state.combinations:
+        return _size(state.outputs) if state.outputs else 0
+    return sum(_size(one.outputs) for one in (state, *state.combinations) if one.outputs)
 
 
 def _size(outputs: Mapping[str, str]) -> int:
@@ -202,8 +224,7 @@ def _size(outputs: Mapping[str, str]) -> int:
 def _size_of_others(run: Run) -> int:
     """Count the bytes of the outputs that the run has recorded, or is about to."""
     if run.outputs is None:
-        states = [one for state in run.current.jobs.values() for one in (state, *state.combinations)]
-        run.outputs = sum(_size(state.outputs) for state in states if state.outputs)
+        run.outputs = sum(run.picture.outputs.values())
     return run.outputs
 
 
@@ -222,7 +243,8 @@ def _retried(run: Run, job: JobPlan, node: Node, kind: RetryOn, message: str, en
         pause = min(retry.delay * retry.multiplier**used, retry.max_delay)
     except OverflowError:
         pause = retry.max_delay
-    at = ended + timedelta(seconds=pause)
+    # The container's end is told by its node's clock, which may be ahead of ours.
+    at = min(ended, run.now) + timedelta(seconds=pause)
     said = f"{message}; retry {used + 1} of {retry.limit}"
     if at > run.now:
         said += f" in {format_duration(pause)}"
@@ -236,12 +258,13 @@ def _retried(run: Run, job: JobPlan, node: Node, kind: RetryOn, message: str, en
             "started_at": None,
         }
     )
-    _wait_to_retry(run, node, at)
+    _wait_to_retry(run, job, node, at)
     return True
 
 
-def _wait_to_retry(run: Run, node: Node, at: datetime) -> None:
-    if at > run.now:
+def _wait_to_retry(run: Run, job: JobPlan, node: Node, at: datetime) -> None:
+    # One that is further away than any pause was reckoned by a clock that has been set back since.
+    if run.now < at <= run.now + timedelta(seconds=job.retry.max_delay):
         run.looks.append(at)
         return
     state = node.state
@@ -249,7 +272,7 @@ def _wait_to_retry(run: Run, node: Node, at: datetime) -> None:
     node.again = Again(Attempt((state.attempt or 0) + 1), state.retries, Reason.RETRYING, said)
 
 
-def _fail(run: Run, job: JobPlan, node: Node, reason: Reason, message: str | None, now: datetime) -> None:
+def fail(run: Run, job: JobPlan, node: Node, reason: Reason, message: str | None, now: datetime) -> None:
     """End a node as failed; where it may fail, its result is a success all the same."""
     result = None
     try:
@@ -268,76 +291,13 @@ def check(run: Run, job: JobPlan, node: Node) -> None:
         passed = truthy(evaluate(job.check or "", contexts))
         outputs = resolve_outputs(job, contexts, None, run.sources)
     except ExpressionError as error:
-        _fail(run, job, node, Reason.EXPRESSION_FAILED, f"check: {one_line(str(error))}", run.now)
+        fail(run, job, node, Reason.EXPRESSION_FAILED, f"check: {one_line(str(error))}", run.now)
         return
     node.state = node.state.model_copy(update={"outputs": outputs})
     if passed:
         node.state = end(node.state, JobPhase.SUCCEEDED, None, now=run.now)
     else:
-        _fail(run, job, node, Reason.CHECK_FAILED, f"its check does not hold: {one_line(job.check or '')}", run.now)
-
-
-def start(run: Run, job: JobPlan, node: Node) -> None:
-    """Ask for a node's first or next attempt, unless the cluster has refused it for good."""
-    refusal = run.observed.refusals.get(node.id)
-    if refusal is not None and (refusal.final or (refusal.until is not None and run.now >= refusal.until)):
-        reason = Reason.CALL_FAILED if job.uses else Reason.JOB_REFUSED
-        _fail(run, job, node, reason, one_line(refusal.message), run.now)
-        return
-    again = node.again or Again(Attempt(1), 0, Reason.RETRYING, "")
-    try:
-        creation = _creation(run, job, node, again)
-    except ExpressionError as error:
-        _fail(run, job, node, Reason.EXPRESSION_FAILED, one_line(str(error)), run.now)
-        return
-    if isinstance(creation, str):
-        _fail(run, job, node, Reason.EXPRESSION_FAILED, creation, run.now)
-        return
-    run.busy += 1
-    if refusal is not None:
-        run.looks += [refusal.until] if refusal.until is not None else []
-        said = f"can't be started yet: {one_line(refusal.message)}"
-        phase = node.state.phase if node.state.attempt is None else JobPhase.QUEUED
-        why = Reason.RETRYING if node.state.retry_at is not None else None
-        waiting = {"phase": phase, "reason": why, "message": said, "started_at": None}
-        run.ready.append(Ready(node, creation, node.state.model_copy(update=waiting), refused=True))
-        return
-    started = {
-        "phase": JobPhase.QUEUED,
-        "attempt": again.attempt,
-        "retries": again.retries,
-        "retry_at": None,
-        "reason": again.reason if node.again else None,
-        "message": again.message if node.again else None,
-        "started_at": None,
-        "workflow" if job.uses else "kubernetes_job": creation.name,
-    }
-    run.ready.append(Ready(node, creation, node.state.model_copy(update=started)))
-
-
-def _creation(run: Run, job: JobPlan, node: Node, again: Again) -> CreateJob | CallWorkflow | str:
-    contexts = contexts_of(run, job, node)
-    current = run.current
-    name = node_name(run.resource, current.digest, current.run, node.id, again.attempt)
-    identity = (name, node.id, current.run, current.digest, again.attempt)
-    rest: dict[str, Any] = {
-        "retries": again.retries,
-        "group": node.state.admission.group if node.state.admission else None,
-        "run_group": run.admission.status.group if run.admission.status else None,
-        "instead_of": again.instead_of,
-    }
-    if job.uses is None:
-        request = resolve(job, contexts, run.sources)
-        if not request.image:
-            return f"its image, {quote(job.image)}, is empty when filled in"
-        return CreateJob(*identity, request, **rest)
-    depth = run.resource.depth + 1
-    if depth > run.policy.depth:
-        return f"it is call {depth} in a row, and {run.policy.depth} may be nested; does a template call itself?"
-    call = resolve_call(job, contexts, depth=depth, priority=run.workflow.priority)
-    if not call.template:
-        return f"uses, {quote(job.uses)}, is empty when filled in"
-    return CallWorkflow(*identity, call, **rest)
+        fail(run, job, node, Reason.CHECK_FAILED, f"its check does not hold: {one_line(job.check or '')}", run.now)
 
 
 def _steps(run: Run, job: JobPlan, contexts: Contexts, verdict: Ended) -> tuple[StepStatus, ...]:

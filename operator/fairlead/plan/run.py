@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from fairlead.model.phase import RESULTS, JobPhase, Reason, Result
 from fairlead.model.status import CombinationStatus, JobStatus, NodeStatus
+from fairlead.plan.compact import Shown
+from fairlead.plan.tally import Tally
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,11 +17,13 @@ if TYPE_CHECKING:
     from fairlead.model.ids import Attempt, JobId, NodeId
     from fairlead.model.status import AdmissionStatus
     from fairlead.model.workflow import JobPlan, Workflow
-    from fairlead.plan.actions import Action, Creation
+    from fairlead.plan.actions import Action, Ending
     from fairlead.plan.contexts import Contexts
     from fairlead.plan.env import Sources
+    from fairlead.plan.gate import Lineage
     from fairlead.plan.matrix import Combination
-    from fairlead.plan.observed import CalledWorkflow, KubernetesJob, Observed, Resource
+    from fairlead.plan.observed import CalledWorkflow, KubernetesJob, Observed, Refusal, Resource
+    from fairlead.plan.order import Order
     from fairlead.plan.runs import Current
 
 
@@ -85,24 +89,55 @@ class Again:
     reason: Reason
     message: str
     instead_of: str | None = None
+    podless: str | None = None
 
 
 @dataclass(slots=True)
 class Ready:
-    """A node that can be started as soon as there is room in the cluster.
+    """A node that can be started as soon as there is room in the cluster; `refusal`: it has said no before."""
 
-    `started` is its state once it was asked for; `refused`: the cluster has said no before.
+    job: JobPlan
+    node: Node
+    refusal: Refusal | None = None
+
+
+Attempts: TypeAlias = "dict[JobId, dict[int | None, dict[Attempt, KubernetesJob | CalledWorkflow]]]"
+"""What exists of a run, by job, combination and attempt."""
+
+
+@dataclass(slots=True)
+class Picture:
+    """How a run stands, job by job: what one plan may take over from the one before it.
+
+    `attempts`: what exists of the run; `strays`: what exists of others, by name. `states` has all jobs, in the
+    workflow's order; `nodes` and `active`, the nodes of a job and how many of them take up room, those that have
+    begun and not ended. `restless` are the jobs that have to be looked at again though nothing is seen to change:
+    something of them waits for a moment or for somebody, or is yet to be recorded. `waiting` are those that wait for
+    room in the cluster alone, each with a single node, and `full` is what they were told. `unwanted` is what has to be
+    ended of a job; `outputs`, how many bytes of its outputs are recorded.
     """
 
-    node: Node
-    creation: Creation
-    started: NodeStatus
-    refused: bool = False
+    attempts: Attempts = field(default_factory=dict)
+    strays: dict[str, KubernetesJob | CalledWorkflow] = field(default_factory=dict)
+    states: dict[JobId, JobStatus] = field(default_factory=dict)
+    nodes: dict[JobId, list[Node]] = field(default_factory=dict)
+    active: dict[JobId, int] = field(default_factory=dict)
+    lineages: dict[JobId, Lineage] = field(default_factory=dict)
+    restless: set[JobId] = field(default_factory=set)
+    waiting: dict[JobId, Ready] = field(default_factory=dict)
+    full: str = ""
+    unwanted: dict[JobId, tuple[Ending, ...]] = field(default_factory=dict)
+    outputs: dict[JobId, int] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
+    shown: Shown = field(default_factory=Shown)
 
 
 @dataclass(slots=True)
 class Run:
-    """A run while it is being planned."""
+    """A run while it is being planned.
+
+    `touched` are the jobs that are looked at; None: all. `order` is known where they are few.
+    """
 
     workflow: Workflow
     resource: Resource
@@ -112,10 +147,10 @@ class Run:
     current: Current
     base: Contexts
     sources: Sources
-    attempts: dict[NodeId, dict[Attempt, KubernetesJob | CalledWorkflow]]
+    order: Order | None = None
+    picture: Picture = field(default_factory=Picture)
+    touched: set[JobId] | None = None
     stop: Stop | None = None
-    nodes: dict[JobId, list[Node]] = field(default_factory=dict)
-    states: dict[JobId, JobStatus] = field(default_factory=dict)
     actions: list[Action] = field(default_factory=list)
     ready: list[Ready] = field(default_factory=list)
     looks: list[datetime] = field(default_factory=list)
@@ -127,10 +162,31 @@ class Run:
     held: bool = False
     record_first: bool = False
 
+    @property
+    def states(self) -> dict[JobId, JobStatus]:
+        """How each job stands, as far as that is decided."""
+        return self.picture.states
+
+    @property
+    def nodes(self) -> dict[JobId, list[Node]]:
+        """The nodes of jobs that have begun."""
+        return self.picture.nodes
+
+    @property
+    def over(self) -> bool:
+        """Whether it is recorded as over, so that nothing is left to be decided."""
+        return self.resource.status.ended and not self.current.fresh
+
     def recorded(self, job: JobPlan) -> JobStatus:
         """Give what is recorded of a job."""
-        return self.current.jobs.get(job.id) or JobStatus()
+        return self.current.jobs.get(job.id, _NOTHING)
 
+    def asked(self) -> int:
+        """Count what the jobs have asked for: it has grown where one wants something, or to be looked at again."""
+        return len(self.actions) + len(self.looks)
+
+
+_NOTHING: Final = JobStatus()
 
 N = TypeVar("N", bound=NodeStatus)
 

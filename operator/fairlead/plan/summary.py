@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from fairlead.model.duration import format_duration
 from fairlead.model.phase import JobPhase, Reason, Result, WorkflowPhase
 from fairlead.model.problem import MOST_PROBLEMS, quote
-from fairlead.model.status import Condition, JobStatus, WorkflowStatus, format_time
-from fairlead.plan.compact import compact
+from fairlead.model.status import Condition, WorkflowStatus, format_time
 from fairlead.plan.runs import remember
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from fairlead.model.ids import JobId
     from fairlead.model.problem import InvalidWorkflowError
-    from fairlead.model.status import NodeStatus
     from fairlead.plan.observed import Resource
     from fairlead.plan.run import Run
     from fairlead.plan.runs import Current
@@ -37,15 +34,15 @@ def summarize(run: Run, outputs: dict[str, str], trouble: str | None, *, note: s
     phase = _phase(run, trouble)
     message = trouble or (note if note and not phase.ended else _message(run, phase))
     finished = max((state.finished_at or now for state in jobs.values()), default=now) if phase.ended else None
-    ended, count = _progress(jobs)
-    shown, compacted = compact(jobs, None if current.fresh else resource.status.compacted)
-    return WorkflowStatus(
+    tally = run.picture.tally
+    shown, compacted = run.picture.shown.fit(jobs)
+    status = WorkflowStatus(
         observed_generation=resource.generation,
         spec_digest=current.digest,
         run=current.run,
         phase=phase,
         message=message,
-        progress=f"{ended}/{count}",
+        progress=f"{tally.ended}/{tally.nodes}",
         duration=format_duration((finished - current.started_at).total_seconds()) if finished else None,
         started_at=current.started_at,
         finished_at=finished,
@@ -56,9 +53,10 @@ def summarize(run: Run, outputs: dict[str, str], trouble: str | None, *, note: s
         compacted=compacted,
         outputs=outputs,
         conditions=_conditions(phase, message, resource, now, waits=run.admission.message),
-        jobs=shown,
         history=current.history[: run.workflow.history_limit],
     )
+    # They are statuses of jobs already, thousands of them maybe.
+    return status.model_copy(update={"jobs": shown})
 
 
 def summarize_idle(current: Current, resource: Resource, now: datetime) -> WorkflowStatus:
@@ -105,22 +103,10 @@ def summarize_invalid(error: InvalidWorkflowError, resource: Resource, now: date
     )
 
 
-def _nodes(jobs: Mapping[JobId, JobStatus]) -> Iterator[NodeStatus]:
-    """Give all nodes that are known."""
-    for state in jobs.values():
-        yield from state.combinations or (state,)
-
-
-def _progress(jobs: Mapping[JobId, JobStatus]) -> tuple[int, int]:
-    """Count the nodes that have ended, and all that are known."""
-    ended = [one.phase.ended for one in _nodes(jobs)]
-    return sum(ended), len(ended)
-
-
 def _phase(run: Run, trouble: str | None) -> WorkflowPhase:
+    if not run.picture.tally.over:
+        return max(_phase_meanwhile(run), _recorded_phase(run), key=_IN_ORDER.index)
     phases = {state.phase for state in run.states.values()}
-    if not all(phase.ended for phase in phases):
-        return max(_phase_meanwhile(run, phases), _recorded_phase(run), key=_IN_ORDER.index)
     results = {state.result for state in run.states.values()}
     cancelled = JobPhase.CANCELLED in phases
     if run.stop is not None and run.stop.reason in (Reason.CANCELLED, Reason.SUPERSEDED) and cancelled:
@@ -133,12 +119,12 @@ def _phase(run: Run, trouble: str | None) -> WorkflowPhase:
     return WorkflowPhase.PARTIAL if allowed else WorkflowPhase.SUCCEEDED
 
 
-def _phase_meanwhile(run: Run, phases: set[JobPhase]) -> WorkflowPhase:
+def _phase_meanwhile(run: Run) -> WorkflowPhase:
     if not run.admission.admitted and run.stop is None:
         return WorkflowPhase.QUEUED if run.admission.message else WorkflowPhase.PENDING
-    if any(one.attempt is not None or one.phase.ended for one in _nodes(run.states)):
+    if run.picture.tally.begun:
         return WorkflowPhase.RUNNING
-    return WorkflowPhase.QUEUED if JobPhase.QUEUED in phases else WorkflowPhase.PENDING
+    return WorkflowPhase.QUEUED if run.picture.tally.phases[JobPhase.QUEUED] else WorkflowPhase.PENDING
 
 
 def _recorded_phase(run: Run) -> WorkflowPhase:
@@ -157,7 +143,7 @@ def _message(run: Run, phase: WorkflowPhase) -> str:
             more = f", {skipped} skipped" if skipped else ""
             return f"{count} job{'s' if count != 1 else ''} succeeded{more}"
         case WorkflowPhase.PARTIAL:
-            failed = _names(jobs, JobPhase.FAILED)
+            failed = _names(run, JobPhase.FAILED)
             return f"succeeded, but for what may fail: {failed}"
         case WorkflowPhase.FAILED:
             failed_jobs = [(job_id, state) for job_id, state in jobs.items() if state.result is Result.FAILURE]
@@ -168,7 +154,7 @@ def _message(run: Run, phase: WorkflowPhase) -> str:
             return f"job {quote(job_id)}: {state.message or 'failed'}{more}"
         case WorkflowPhase.CANCELLED:
             why = run.stop.message if run.stop and run.stop.reason is Reason.SUPERSEDED else "cancelled"
-            return f"{why}; {_names(jobs, JobPhase.CANCELLED)} did not finish"
+            return f"{why}; {_names(run, JobPhase.CANCELLED)} did not finish"
         case _:
             return _going(run)
 
@@ -176,22 +162,25 @@ def _message(run: Run, phase: WorkflowPhase) -> str:
 def _going(run: Run) -> str:
     if run.admission.message and run.stop is None:
         return run.admission.message
-    for job_id, state in run.states.items():
-        for one in (state, *state.combinations):
-            if one.message and not one.phase.ended:
-                return f"job {quote(getattr(one, 'name', job_id))}: {one.message}"
+    talking = run.picture.tally.talking
+    if talking:
+        job_id = next(filter(talking.__contains__, run.states))
+        state = run.states[job_id]
+        one = next(each for each in (state, *state.combinations) if each.message and not each.phase.ended)
+        return f"job {quote(getattr(one, 'name', job_id))}: {one.message}"
     if run.workflow.suspend:
         return "suspended"
     for active in (JobPhase.RUNNING, JobPhase.QUEUED):
-        if names := _names(run.states, active):
+        if names := _names(run, active):
             return f"{active.lower()}: {names}"
     return "waiting to start"
 
 
-def _names(jobs: Mapping[JobId, JobStatus], phase: JobPhase) -> str:
-    found = [job_id for job_id, state in jobs.items() if state.phase is phase]
-    more = f" and {len(found) - _MOST_NAMES} more" if len(found) > _MOST_NAMES else ""
-    return ", ".join(found[:_MOST_NAMES]) + more
+def _names(run: Run, phase: JobPhase) -> str:
+    found = run.picture.tally.phases[phase]
+    first = list(islice(filter(found.__contains__, run.states), _MOST_NAMES)) if found else []
+    more = f" and {len(found) - len(first)} more" if len(found) > len(first) else ""
+    return ", ".join(first) + more
 
 
 def _conditions(

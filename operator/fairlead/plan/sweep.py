@@ -5,71 +5,77 @@ Nothing is ended before the recorded status says why, so whoever dies between th
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from fairlead.plan.actions import CancelWorkflow, DeleteJob
-from fairlead.plan.observed import ContainerTerminated
+from fairlead.plan.observed import ContainerTerminated, KubernetesJob
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from fairlead.model.ids import Attempt, NodeId
-    from fairlead.model.status import NodeStatus
-    from fairlead.plan.actions import Action
-    from fairlead.plan.observed import CalledWorkflow, KubernetesJob, Observed, Resource
+    from fairlead.model.ids import Attempt, JobId
+    from fairlead.model.status import JobStatus, NodeStatus
+    from fairlead.plan.actions import Ending
+    from fairlead.plan.observed import CalledWorkflow, Observed
     from fairlead.plan.run import Run
-    from fairlead.plan.runs import Current
 
 
-def superfluous(run: Run) -> set[str]:
-    """Find the attempts that the recorded status has gone past, whether they are over or not."""
-    return {
-        attempt.name
-        for node, attempts in run.attempts.items()
-        for number, attempt in attempts.items()
-        if _is_past(run.current, node, number)
-    }
+def sweep(run: Run) -> tuple[Ending, ...]:
+    """End what works on for an earlier run or a decided job, once the status has recorded that it is over."""
+    status, current, picture = run.resource.status, run.current, run.picture
+    if (status.run, status.spec_digest) != (current.run, current.digest):
+        return ()
+    for job_id in picture.attempts if run.touched is None else run.touched:
+        unwanted = tuple(_endings(_past(run, job_id)))
+        if unwanted:
+            picture.unwanted[job_id] = unwanted
+            picture.restless.add(job_id)
+        else:
+            picture.unwanted.pop(job_id, None)
+    found = [*chain.from_iterable(picture.unwanted.values()), *_endings(picture.strays.values())]
+    return tuple(sorted(found, key=_what))
 
 
-def _is_past(current: Current, node: NodeId, number: Attempt) -> bool:
-    job = current.jobs.get(node.job)
+def end_all(observed: Observed) -> tuple[Ending, ...]:
+    """End everything that works, where no run goes on."""
+    return tuple(sorted(_endings((*observed.jobs, *observed.calls)), key=_what))
+
+
+def _what(ending: Ending) -> tuple[bool, str]:
+    return isinstance(ending, CancelWorkflow), ending.name
+
+
+def _past(run: Run, job_id: JobId) -> Iterator[KubernetesJob | CalledWorkflow]:
+    """Give the attempts at a job that the recorded status has gone past, whether they are over or not."""
+    job = run.current.jobs.get(job_id)
     if job is None:
-        return False
+        return
+    for combination, attempts in run.picture.attempts.get(job_id, {}).items():
+        for number, attempt in attempts.items():
+            if _is_past(job, combination, number):
+                yield attempt
+
+
+def _is_past(job: JobStatus, combination: int | None, number: Attempt) -> bool:
     if job.phase.ended:
         return True
     known: NodeStatus = job
-    if node.combination is not None and job.combinations:
-        if node.combination >= len(job.combinations):
+    if combination is not None and job.combinations:
+        if combination >= len(job.combinations):
             return True
-        known = job.combinations[node.combination]
+        known = job.combinations[combination]
     waits_to_retry = known.retry_at is not None and number == known.attempt
     return known.phase.ended or waits_to_retry or number < (known.attempt or 0)
 
 
-def sweep(resource: Resource, observed: Observed, current: Current, superfluous: set[str]) -> tuple[Action, ...]:
-    """End what works on for an earlier run or a decided job, once the status has recorded that it is over."""
-    recorded = resource.status.run == current.run and resource.status.spec_digest == current.digest
-    if not recorded:
-        return ()
-
-    def unwanted(each: KubernetesJob | CalledWorkflow) -> bool:
-        return each.name in superfluous or each.run != current.run or each.digest != current.digest
-
-    return _end(filter(unwanted, observed.jobs), filter(unwanted, observed.calls))
-
-
-def end_all(observed: Observed) -> tuple[Action, ...]:
-    """End everything that works, where no run goes on."""
-    return _end(observed.jobs, observed.calls)
-
-
-def _end(jobs: Iterable[KubernetesJob], calls: Iterable[CalledWorkflow]) -> tuple[Action, ...]:
-    cancelled = (
-        CancelWorkflow(each.name, each.status.run)
-        for each in calls
-        if each.status.run is not None and not (each.status.ended or each.deleting or each.cancelling)
-    )
-    return (*(DeleteJob(each.name) for each in jobs if not is_over(each)), *cancelled)
+def _endings(attempts: Iterable[KubernetesJob | CalledWorkflow]) -> Iterator[Ending]:
+    for each in attempts:
+        if isinstance(each, KubernetesJob):
+            if not is_over(each):
+                yield DeleteJob(each.name)
+        elif each.status.run is not None and not (each.status.ended or each.deleting or each.cancelling):
+            yield CancelWorkflow(each.name, each.status.run)
 
 
 def is_over(attempt: KubernetesJob) -> bool:

@@ -43,7 +43,7 @@ def parse_callers(text: str) -> tuple[Caller, ...] | None:
     try:
         found = json.loads(text)
         return tuple(_read(each) for each in found) if 0 < len(found) <= _MOST_CALLERS else None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from fairlead.model.crd import API_VERSION, KIND
@@ -16,7 +17,7 @@ from fairlead.render.env import literal
 from fairlead.render.services import host_aliases, service_container, time_to_start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from fairlead.model.workflow import PodSettings
     from fairlead.plan import CreateJob, Creation, Resource
@@ -166,6 +167,7 @@ def _count(template: Mapping[str, Any], kind: str) -> int:
 
 def _pod(request: JobRequest, agent_image: str | None) -> dict[str, Any]:
     settings = request.pod
+    root = not _says_nobody_is_root(settings)
     volumes, mounts = _volumes(settings)
     container: dict[str, Any] = {
         "name": MAIN,
@@ -191,11 +193,19 @@ def _pod(request: JobRequest, agent_image: str | None) -> dict[str, Any]:
         "tolerations": list(settings.tolerations),
         "initContainers": [
             *_agent(request, agent_image, mounts),
-            *(service_container(name, service) for name, service in request.services.items()),
+            *(service_container(name, service, root=root) for name, service in request.services.items()),
         ],
         "hostAliases": host_aliases(request.services),
     }
     return pod | {name: value for name, value in optional.items() if value}
+
+
+def _says_nobody_is_root(settings: PodSettings) -> bool:
+    """Whether the Pod is one that only runs as somebody else than root."""
+    at: object = settings.template
+    for name in ("spec", "securityContext", "runAsNonRoot"):
+        at = at.get(name) if isinstance(at, Mapping) else None
+    return at is True
 
 
 def _agent(request: JobRequest, image: str | None, mounts: list[Any]) -> Iterator[dict[str, Any]]:

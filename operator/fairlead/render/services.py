@@ -25,19 +25,22 @@ _SECURITY: Final = {
     "seccompProfile": {"type": "RuntimeDefault"},
 }
 
+_NO_RIGHTS: Final = {**_SECURITY, "capabilities": {"drop": ["ALL"]}}
+"""Of who isn't root, whom capabilities are no use to, and which the `restricted` Pod Security Standard asks for."""
+
 _GRACE: Final = 5
 """Seconds that a service has to end when it never became healthy: somebody waits to be told."""
 
 _NO_LETTER: Final = re.compile(r"[^A-Z0-9]")
 
 
-def service_container(name: str, service: ServiceRequest) -> dict[str, Any]:
-    """Render a service. Its container has its name: `kubectl logs job/… -c NAME`."""
+def service_container(name: str, service: ServiceRequest, *, root: bool = True) -> dict[str, Any]:
+    """Render a service. Its container has its name: `kubectl logs job/… -c NAME`. `root`: it may start as that."""
     container: dict[str, Any] = {
         "name": name,
         "image": service.image,
         "restartPolicy": "Always",
-        "securityContext": _SECURITY,
+        "securityContext": _SECURITY if root else _NO_RIGHTS,
         # The last lines of one that died come into its status.
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }

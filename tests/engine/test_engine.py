@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fairlead.engine.engine import Engine, Pace
-from fairlead.engine.errors import RefusedError, UnavailableError
+from fairlead.engine.engine import Engine
+from fairlead.engine.errors import NotOwnedError, RefusedError, UnavailableError
+from fairlead.engine.pace import Pace
 from fairlead.model.ids import JobId, WorkflowKey
 from fairlead.model.phase import JobPhase, WorkflowPhase
 from fairlead.plan import Policy
@@ -141,6 +142,29 @@ async def test_end_is_recorded_at_once() -> None:
         await passing(0.04)
         second = list(stage.world.log)
         await passing(0.02)
+    assert (first, second, stage.world.log) == (
+        ["status Running 1/3"],
+        ["status Running 1/3"],
+        ["status Running 1/3", "status Succeeded 3/3"],
+    )
+
+
+@virtually
+async def test_slow_writes_are_rare() -> None:
+    """Writing a status takes no more than its share of the time; that the run has ended is written all the same."""
+    async with working(Stage(Pace(share=0.2, longest=2))) as stage:
+        stage.cluster.slowness = 0.2
+        stage.world.apply(a_spec().job("a").job("b").job("c").document())
+        await passing(5)
+        stage.world.log.clear()
+        stage.world.finish(stage.name("a"))
+        await passing(0.25)
+        first = list(stage.world.log)
+        stage.world.finish(stage.name("b"))
+        await passing(0.9)
+        second = list(stage.world.log)
+        stage.world.finish(stage.name("c"))
+        await passing(0.3)
     assert (first, second, stage.world.log) == (
         ["status Running 1/3"],
         ["status Running 1/3"],
@@ -498,3 +522,53 @@ async def test_what_ends_while_jobs_are_made() -> None:
         "test": 1,
         "slow": 1,
     }
+
+
+@virtually
+async def test_another_replica_takes_over_in_mid_look() -> None:
+    """What isn't owned any more ends the look without a word; nothing more is written, and nothing is tried again."""
+    mine = True
+
+    class Guarded(FakeCluster):
+        async def write_status(self, *_: object) -> None:
+            nonlocal mine
+            mine = False
+            raise NotOwnedError
+
+    stage = Stage()
+    stage.engine = Engine(clock=clock, observer=stage.observer, owns=lambda _: mine)
+    stage.cluster = Guarded(stage.world, stage.engine.store)
+    stage.world.watch(stage.engine.store)
+    async with working(stage):
+        stage.world.apply(chain().document())
+        await passing(10)
+        stage.world.finish(stage.name("build"))
+        await passing(100)
+    assert (stage.world.log, stage.observer.heard) == (["create build 1"], ["team/ci created build 1"])
+
+
+@virtually
+async def test_what_is_taken_up() -> None:
+    """What becomes owned is looked at, with all that happened meanwhile; what is let go isn't any more."""
+    mine = False
+    stage = Stage()
+    stage.engine = Engine(clock=clock, observer=stage.observer, owns=lambda _: mine)
+    stage.cluster = FakeCluster(stage.world, stage.engine.store)
+    stage.world.watch(stage.engine.store)
+    async with working(stage):
+        stage.world.apply(chain().document())
+        await passing(10)
+        before = list(stage.world.log)
+        mine = True
+        stage.engine.take_up(lambda _: True, 0)
+        await passing(10)
+        during = list(stage.world.log)
+        mine = False
+        stage.engine.let_go(lambda _: True)
+        stage.world.finish(stage.name("build"))
+        await passing(10)
+    assert (before, during, stage.world.log[len(during) :]) == (
+        [],
+        ["create build 1", "status Running 0/2"],
+        [],
+    )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+import socket
+import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,26 +19,33 @@ from fairlead import __version__
 from fairlead.controller.handlers import Admission, build_registry
 from fairlead.controller.http import HttpServer
 from fairlead.controller.life import OperatorLife, run_kopf
+from fairlead.engine.clock import SteadyClock
 from fairlead.engine.engine import Engine
+from fairlead.engine.keeper import Keeper, Ownership
+from fairlead.engine.shards import Holder, Roster
 from fairlead.kube.client import Client
 from fairlead.kube.cluster import KubernetesCluster
 from fairlead.kube.connection import connect
 from fairlead.kube.errors import ConfigurationError
-from fairlead.kube.reduce import job_record, pod_record
+from fairlead.kube.leases import KubernetesLeases
+from fairlead.kube.reading import Reading
+from fairlead.kube.reduce import pod_record, watched_job_record
 from fairlead.kube.reflector import Reflector
 from fairlead.model.duration import parse_duration
 from fairlead.plan import Policy
 from fairlead.plan.admission import Limits
 from fairlead.render.job import MANAGED_BY
+from fairlead.telemetry.lag import measure_lag
 from fairlead.telemetry.logs import FORMATS, configure_logs
 from fairlead.telemetry.metrics import Metrics, exposition
 from fairlead.telemetry.observer import TelemetryObserver
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from fairlead.engine.store import JobRecord, PodRecord, Store
     from fairlead.kube.connection import Connection
+    from fairlead.model.ids import WorkflowKey
 
 _SELECTOR = ",".join(f"{name}%3D{value}" for name, value in MANAGED_BY.items())
 
@@ -67,6 +77,16 @@ class AddressType(click.ParamType[tuple[str, int]]):
 
 
 @dataclass(frozen=True, slots=True)
+class Sharing:
+    """How the work is shared with other replicas: Leases in a namespace, under a name, for so many shards."""
+
+    namespace: str
+    name: str
+    identity: str
+    shards: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the command line says; durations in seconds."""
 
@@ -79,6 +99,7 @@ class Settings:
     combinations: int
     agent_image: str | None
     limits: Limits
+    sharing: Sharing | None
 
 
 @click.command("operator")
@@ -127,8 +148,36 @@ class Settings:
 @click.option("--max-jobs", type=click.IntRange(1), help="The most Kubernetes Jobs that work at a time. [no limit]")
 @click.option("--max-jobs-per-namespace", type=click.IntRange(1), help="The same in each namespace. [no limit]")
 @click.option(
+    "--max-unstarted-jobs",
+    type=click.IntRange(0),
+    default=50,
+    show_default=True,
+    help="The most Kubernetes Jobs at a time that the Job controller hasn't taken up yet; 0: any number.",
+)
+@click.option(
     "--agent-image",
     help="An image with this program: the sidecar of jobs whose later steps depend on what earlier ones did.",
+)
+@click.option(
+    "--lease-namespace",
+    help="Where the Leases are by which several replicas share the work. [none: this one does all, and is alone]",
+)
+@click.option(
+    "--lease-name",
+    default="fairlead",
+    show_default=True,
+    help="What the Leases' names begin with: the same for all replicas, and for no other operator of the namespace.",
+)
+@click.option(
+    "--identity",
+    help="This replica's name, as its Pod's: no other one may have it. A restarted one goes on at once. [made up]",
+)
+@click.option(
+    "--shards",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Into how many parts the namespaces are divided; each is one replica's at a time. More than one: all work.",
 )
 @click.option("--log-format", type=click.Choice(FORMATS), default="auto", show_default=True, help="How logs look.")
 @click.option(
@@ -154,24 +203,43 @@ def operator_command(
     max_workflows_per_namespace: int | None,
     max_jobs: int | None,
     max_jobs_per_namespace: int | None,
+    max_unstarted_jobs: int,
     agent_image: str | None,
+    lease_namespace: str | None,
+    lease_name: str,
+    identity: str | None,
+    shards: int,
     log_format: str,
     log_level: str,
 ) -> None:
     """Run the operator: reconcile Workflows until a signal says to stop."""
     configure_logs(log_format, log_level)
     admission = _admission(webhook_port, webhook_certificate, webhook_key)
+    sharing = _sharing(lease_namespace, lease_name, identity, shards)
+    if shards > 1 and (max_workflows, max_jobs) != (None, None):
+        said = "--max-workflows and --max-jobs count over all namespaces, which takes one replica that knows of all"
+        raise click.UsageError(f"{said}; use --max-workflows-per-namespace and --max-jobs-per-namespace, or --shards=1")
     try:
         connection = connect(context)
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
-    limits = Limits(max_workflows, max_workflows_per_namespace, max_jobs, max_jobs_per_namespace)
+    limits = Limits(
+        max_workflows, max_workflows_per_namespace, max_jobs, max_jobs_per_namespace, max_unstarted_jobs or None
+    )
     settings = Settings(
-        namespaces, http_address, admission, grace, restarts, keep_jobs, max_combinations, agent_image, limits
+        namespaces, http_address, admission, grace, restarts, keep_jobs, max_combinations, agent_image, limits, sharing
     )
     failure = asyncio.run(_run(connection, settings))
     if failure is not None:
         raise click.ClickException(f"stopped by a failure: {failure}")
+
+
+def _sharing(namespace: str | None, name: str, identity: str | None, shards: int) -> Sharing | None:
+    if namespace is None:
+        if shards > 1:
+            raise click.UsageError("--shards needs --lease-namespace: without Leases one operator does all")
+        return None
+    return Sharing(namespace, name, identity or f"{socket.gethostname()}-{secrets.token_hex(4)}", shards)
 
 
 def _admission(port: int | None, certificate: Path | None, key: Path | None) -> Admission | None:
@@ -188,28 +256,46 @@ async def _run(connection: Connection, settings: Settings) -> BaseException | No
     """Put the parts together, and run them until the end; give what ended them, if it was a failure."""
     log = structlog.get_logger("fairlead.operator")
     log.info("starting", version=__version__, server=connection.server, namespaces=settings.namespaces or "all")
-    metrics = Metrics(queue_depth=lambda: len(engine.queue), active=lambda: _active(engine.store))
+    now = SteadyClock(lambda: datetime.now(UTC), time.monotonic)
+    roster = _roster(settings.sharing)
+    owns = Ownership(roster) if roster is not None else _all
+    metrics = Metrics(
+        queue_depth=lambda: len(engine.queue),
+        active=lambda: _active(engine.store, owns),
+        leases=lambda: len(roster.acting()) if roster is not None else 0,
+        unstarted=lambda: engine.unstarted,
+        waiting=lambda: engine.waiting,
+    )
+    observer = TelemetryObserver(metrics)
     engine = Engine(
-        clock=_now,
-        observer=TelemetryObserver(metrics),
+        clock=now,
+        owns=owns,
+        observer=observer,
         limits=settings.limits,
         policy=Policy(timedelta(seconds=settings.grace), settings.restarts, settings.combinations),
     )
     ended = asyncio.Event()
     async with Client(connection, user_agent=f"fairlead/{__version__}", asked=metrics.asked) as client:
+
+        def keep(refresh: Callable[[], Awaitable[int]]) -> Keeper:
+            assert roster is not None and settings.sharing is not None  # noqa: S101, PT018  for the type checker
+            leases = KubernetesLeases(client, settings.sharing.namespace, settings.sharing.name)
+            return Keeper(leases=leases, roster=roster, engine=engine, refresh=refresh, wall=now, observer=observer)
+
         life = OperatorLife(
             engine=engine,
             cluster=KubernetesCluster(
-                client, engine.store, _now, keep_seconds=settings.keep, agent_image=settings.agent_image
+                client, engine.store, now, keep_seconds=settings.keep, agent_image=settings.agent_image, owns=owns
             ),
             client=client,
             reflectors=[
                 each
                 for namespace in settings.namespaces or (None,)
-                for each in _reflectors(client, engine.store, namespace)
+                for each in _reflectors(client, engine.store, namespace, metrics.watch_broke)
             ],
             namespaces=settings.namespaces,
             ended=ended,
+            keep=keep if roster is not None else None,
         )
         host, port = settings.address
         http = HttpServer(host=host, port=port, alive=life.alive, ready=life.ready, metrics=exposition)
@@ -221,7 +307,9 @@ async def _run(connection: Connection, settings: Settings) -> BaseException | No
             why = (error.strerror or str(error)).rpartition(": ")[2]
             raise click.ClickException(f"can't listen on {host}:{port}: {why}") from error
         registry = build_registry(connection, engine.store, settings.admission, start=life.start, stop=life.stop)
+        lag = asyncio.create_task(measure_lag(metrics.loop_lagged))
         await run_kopf(registry, settings.namespaces, ended)
+        lag.cancel()
         await http.stop()
     metrics.close()
     log.info("stopped")
@@ -229,12 +317,16 @@ async def _run(connection: Connection, settings: Settings) -> BaseException | No
 
 
 def _reflectors(
-    client: Client, store: Store, namespace: str | None
+    client: Client, store: Store, namespace: str | None, broke: Callable[[str], None]
 ) -> tuple[Reflector[JobRecord], Reflector[PodRecord]]:
     log = structlog.get_logger("fairlead.watch")
 
     def troubled(resource: str, error: Exception, pause: float) -> None:
+        broke(resource)
         log.warning("watch broken", resource=resource, error=str(error), retry_in=pause)
+
+    def unread(name: str, error: Exception) -> None:
+        log.error("can't be read, passed over", object=name, exc_info=error)
 
     jobs = Reflector(
         client,
@@ -242,7 +334,7 @@ def _reflectors(
         resource="jobs",
         namespace=namespace,
         selector=_SELECTOR,
-        reduce=job_record,
+        reduce=Reading(watched_job_record, unread),
         shelf=store.jobs,
         troubled=troubled,
     )
@@ -252,17 +344,24 @@ def _reflectors(
         resource="pods",
         namespace=namespace,
         selector=_SELECTOR,
-        reduce=pod_record,
+        reduce=Reading(pod_record, unread),
         shelf=store.pods,
         troubled=troubled,
     )
     return jobs, pods
 
 
-def _active(store: Store) -> Mapping[str, int]:
-    phases = (record.resource.status.phase for record in store.workflows.values())
+def _roster(sharing: Sharing | None) -> Roster | None:
+    if sharing is None:
+        return None
+    # What tells one process of a replica from the one before it, which is dead.
+    return Roster(Holder(sharing.identity, secrets.token_hex(4)), sharing.shards)
+
+
+def _all(_: WorkflowKey) -> bool:
+    return True
+
+
+def _active(store: Store, owns: Callable[[WorkflowKey], bool]) -> Mapping[str, int]:
+    phases = (record.resource.status.phase for record in store.workflows.values() if owns(record.resource.key))
     return Counter(str(phase) for phase in phases if phase is not None and not phase.ended)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

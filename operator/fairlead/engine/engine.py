@@ -9,12 +9,24 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
+from fairlead.engine.brake import Brake
 from fairlead.engine.desk import Desk
-from fairlead.engine.errors import ConflictError, EngineError, GoneError, OutrunError, RefusedError, UnavailableError
+from fairlead.engine.errors import (
+    ConflictError,
+    EngineError,
+    GoneError,
+    NotOwnedError,
+    OutrunError,
+    OverloadedError,
+    RefusedError,
+    UnavailableError,
+)
+from fairlead.engine.fence import Fence, Fenced
 from fairlead.engine.filing import Filing
+from fairlead.engine.pace import Pace, Schedule
 from fairlead.engine.queue import KeyedQueue
 from fairlead.engine.store import Store
 from fairlead.model.problem import InvalidWorkflowError
@@ -25,10 +37,10 @@ from fairlead.plan import (
     DeleteJob,
     DeleteWorkflow,
     Observed,
+    Planner,
     Policy,
     ReadOutputs,
     Refusal,
-    plan,
 )
 from fairlead.plan.admission import Limits
 from fairlead.plan.announcements import announce
@@ -41,22 +53,9 @@ if TYPE_CHECKING:
     from fairlead.engine.ports import Cluster, Observer
     from fairlead.engine.store import WorkflowRecord
     from fairlead.model.ids import NodeId, Uid, WorkflowKey
-    from fairlead.model.status import NodeStatus, WorkflowStatus
     from fairlead.model.workflow import Workflow
     from fairlead.plan import Action, Creation, Decision
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How often a status is written, in seconds, and how much happens at once.
-
-    What ended is recorded at once, but never twice within `spacing`; what merely started, within `patience`.
-    """
-
-    workers: int = 8
-    creations: int = 16
-    spacing: float = 0.1
-    patience: float = 1.0
+    from fairlead.plan.neighbours import Neighbours
 
 
 class Engine:
@@ -75,34 +74,91 @@ class Engine:
         pace: Pace | None = None,
         owns: Callable[[WorkflowKey], bool] = lambda _: True,
     ) -> None:
-        self.queue: KeyedQueue[WorkflowKey] = KeyedQueue()
-        self.store = Store(self.queue.add)
+        self.queue: KeyedQueue[WorkflowKey] = KeyedQueue(lambda key: key.namespace)
+        self.store = Store(self._changed)
         self._desk = Desk(limits or Limits())
         self._filing = Filing(self._desk, self.store)
+        self._fence = Fence(limits or Limits())
         self._clock = clock
         self._owns = owns
         self._observer = observer
         self._policy = policy or Policy()
         self._pace = pace or Pace()
         self._creations = asyncio.Semaphore(self._pace.creations)
+        self._brake = Brake()
         self._parsed: dict[WorkflowKey, tuple[Uid, int, Workflow | InvalidWorkflowError]] = {}
+        self._planners: dict[WorkflowKey, Planner] = {}
         self._refusals: dict[WorkflowKey, dict[NodeId, Refusal]] = {}
-        self._written_at: dict[WorkflowKey, float] = {}
-        self._unwritten_since: dict[WorkflowKey, float] = {}
+        self._schedule = Schedule(self._pace)
+        # Versions over which something was written that wasn't answered.
+        self._unheard: dict[WorkflowKey, int] = {}
+        self._looking: set[WorkflowKey] = set()
+        self._looked = asyncio.Event()
+
+    @property
+    def unstarted(self) -> int:
+        """How many Kubernetes Jobs are unstarted; 0 where they aren't limited."""
+        return self._desk.unstarted_jobs
+
+    @property
+    def waiting(self) -> int:
+        """How many nodes wait for room."""
+        return self._desk.waiting_nodes
 
     async def run(self, cluster: Cluster) -> None:
         """Work until cancelled. Never ends by itself; an error that isn't foreseen ends it, and is raised.
 
         The store has to know everything that exists by then: what is admitted rests on it.
         """
-        self._wake(self._filing.file_all())
+        self._wake(self._filing.file_all(self._owns))
         async with asyncio.TaskGroup() as workers:
             for _ in range(self._pace.workers):
                 workers.create_task(self._work(cluster))
 
+    def take_up(self, mine: Callable[[WorkflowKey], bool], version: int) -> None:
+        """Begin to work on workflows that are owned from now on, and that another engine worked on before.
+
+        The store has to know everything as it was after that one stopped. What that one has sent, over `version` of
+        the Workflows or an earlier one, may still be carried out.
+        """
+        self._fence.set_up((each for each in self.store.workflows.values() if mine(each.resource.key)), version)
+        self._wake(self._filing.file_all(self._owns))
+        self._wake_all(mine)
+
+    async def settle(self, mine: Callable[[WorkflowKey], bool], seconds: float) -> int | None:
+        """Wait for the ends of the looks at workflows that aren't owned any more; what they have sent is answered then.
+
+        Gives the version of Workflows over which something may still be carried out, for the next one to `take_up`; or
+        None where that isn't known after so many seconds.
+        """
+        deadline = asyncio.get_running_loop().time() + seconds
+        while any(map(mine, self._looking)):
+            self._looked.clear()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._looked.wait()
+            except TimeoutError:
+                return None
+        known = ((key, version, self.store.workflow(key)) for key, version in self._unheard.items() if mine(key))
+        unheard = [version for _, version, record in known if record is not None and record.version <= version]
+        return max((self._fence.version(mine), *unheard))
+
+    def let_go(self, mine: Callable[[WorkflowKey], bool]) -> None:
+        """Leave workflows that aren't owned any more to another engine."""
+        self._fence.lift(mine)
+        self._wake_all(mine)
+
+    def _wake_all(self, mine: Callable[[WorkflowKey], bool]) -> None:
+        for record in self.store.workflows.values():
+            if mine(record.resource.key):
+                self.queue.add(record.resource.key, soon=False)
+
     async def _work(self, cluster: Cluster) -> None:
         while True:
             key = await self.queue.take()
+            self._observer.waited(key, asyncio.get_running_loop().time() - (self.queue.since(key) or 0.0))
+            await self._brake.released()
+            self._looking.add(key)
             try:
                 await self.look(cluster, key)
             except ConflictError:
@@ -110,12 +166,18 @@ class Engine:
                 self.queue.retry(key)
             except GoneError:
                 self._forget(key)
+            except NotOwnedError:
+                # Who owns it now looks at it.
+                self.queue.add(key)
             except Exception as error:  # noqa: BLE001  one workflow's trouble is not the others'
+                self._slow_down(error)
                 after = error.retry_after if isinstance(error, UnavailableError) else None
                 self._observer.failed(key, error, self.queue.retry(key, after or 0.0))
             else:
                 self.queue.succeeded(key)
             finally:
+                self._looking.discard(key)
+                self._looked.set()
                 self.queue.done(key)
 
     async def look(self, cluster: Cluster, key: WorkflowKey) -> None:
@@ -125,6 +187,10 @@ class Engine:
             self._forget(key)
             return
         if not self._owns(key):
+            # What it knows of its own tries would be old when it works on it once more.
+            for memory in (self._refusals, self._planners):
+                memory.pop(key, None)
+            self._schedule.forget(key)
             self._wake(self._filing.file(record, limited=False) - {key})
             return
         decision = self._plan(record)
@@ -154,6 +220,8 @@ class Engine:
                 await self._act_once(cluster, record, action)
             except EngineError as error:
                 trouble = trouble or error
+                if isinstance(error, OverloadedError):
+                    break
         if trouble is not None:
             raise trouble
 
@@ -173,28 +241,45 @@ class Engine:
             case _:
                 assert_never(action)
 
+    def _changed(self, key: WorkflowKey) -> None:
+        # Nobody waits yet for what wasn't looked at before; there may be thousands of them at once.
+        self.queue.add(key, soon=key in self._parsed)
+
     def _wake(self, keys: Iterable[WorkflowKey]) -> None:
         for key in keys:
             self.queue.add(key)
 
     def _plan(self, record: WorkflowRecord) -> Decision:
         resource = record.resource
-        jobs = self.store.jobs_of(resource.key.namespace, resource.uid)
-        self._wake(self._filing.file(record, jobs) - {resource.key})
+        self._wake(self._filing.file(record) - {resource.key})
+        self._wake(self._fence.see(resource.key, record.version) - {resource.key})
         workflow = self._parse(record)
         refusals = self._refusals.get(resource.key, {})
         observed = Observed(
-            jobs=jobs,
+            jobs=self.store.jobs_of(resource.key.namespace, resource.uid),
             calls=self.store.calls_of(resource.key.namespace, resource.uid),
             refusals=refusals,
-            neighbours=self._desk.neighbours(resource.key),
+            neighbours=self._neighbours(resource.key),
         )
-        decision = plan(workflow, resource, observed, self._clock(), self._policy)
+        planner = self._planners.setdefault(resource.key, Planner())
+        decision = planner.plan(workflow, resource, observed, self._clock(), self._policy)
+        decision = self._fenced(record, decision)
         # Nothing is awaited from the filing to here, so nobody else can have been let in meanwhile.
         if decision.record_first:
             self._wake(self._filing.reserve(record, decision.status))
         self._wake(self._desk.demand(resource.key, decision.demand))
         return decision
+
+    def _neighbours(self, key: WorkflowKey) -> Neighbours:
+        neighbours = self._desk.neighbours(key)
+        return Fenced(neighbours, self._fence, key, self._wake) if self._fence else neighbours
+
+    def _fenced(self, record: WorkflowRecord, decision: Decision) -> Decision:
+        """Count `fence` up where others wait for another version of a workflow; it stays as it is otherwise."""
+        fence = record.resource.status.fence + self._fence.has_to_move(record.resource.key)
+        if decision.status.fence == fence:
+            return decision
+        return replace(decision, status=decision.status.model_copy(update={"fence": fence}))
 
     def _parse(self, record: WorkflowRecord) -> Workflow | InvalidWorkflowError:
         resource = record.resource
@@ -216,9 +301,13 @@ class Engine:
         key = record.resource.key
         refusals = self._refusals.setdefault(key, {}) if creations else {}
         unheard: set[str] = set()
+        asked = self.queue.since(key) or asyncio.get_running_loop().time()
 
         async def one(create: Creation) -> EngineError | None:
             async with self._creations:
+                if self._brake.on:
+                    refusals[create.node] = Refusal("the cluster has too much to do")
+                    return UnavailableError("not sent, as the cluster has too much to do")
                 try:
                     match create:
                         case CreateJob():
@@ -229,14 +318,15 @@ class Engine:
                     refusals[create.node] = self._refusal(error, refusals.get(create.node))
                     self._observer.refused(key, create.node, error.message)
                     return error
-                except ConflictError as error:
+                except (ConflictError, NotOwnedError) as error:
                     return error
                 except UnavailableError as error:
+                    self._slow_down(error)
                     refusals[create.node] = Refusal(str(error))
                     unheard.add(create.name)
                     return error
             refusals.pop(create.node, None)
-            self._observer.created(key, create)
+            self._observer.created(key, create, asyncio.get_running_loop().time() - asked)
             return None
 
         names = [create.name for create in creations if isinstance(create, CreateJob)]
@@ -244,10 +334,14 @@ class Engine:
         try:
             errors = [error for error in await asyncio.gather(*map(one, creations)) if error is not None]
         finally:
-            # Where jobs aren't limited, nobody waits for this. One of which no answer came may be there.
-            if names and self._desk.limits.on_jobs:
-                self._wake(self._filing.file(record) | self._desk.started(key, set(names) - unheard))
+            # One of which no answer came may be there.
+            if names:
+                self._wake(self._filing.made(record, set(names) - unheard))
         return errors[0] if errors else None
+
+    def _slow_down(self, error: Exception) -> None:
+        if isinstance(error, OverloadedError):
+            self._brake.pull(error.seconds)
 
     def _refusal(self, error: RefusedError, before: Refusal | None) -> Refusal:
         """Remember a refusal, and with one that has to go away by itself since when."""
@@ -262,14 +356,11 @@ class Engine:
         key, before, after = record.resource.key, record.resource.status, decision.status
         # The status of an ended run is handed back as it was; others are compared as read, since the API server may
         # have filled in defaults.
-        if after is before or after.to_json() == before.to_json():
-            self._unwritten_since.pop(key, None)
+        if after is before or after.says_the_same_as(before):
+            self._schedule.unchanged(key)
             return
         now = asyncio.get_running_loop().time()
-        since = self._unwritten_since.setdefault(key, now)
-        due = self._written_at.get(key, float("-inf")) + self._pace.spacing
-        if not _urgent(before, after):
-            due = max(due, since + self._pace.patience)
+        due = self._schedule.due(key, before, after, now)
         if now < due and not decision.record_first:
             self.queue.add_after(key, due - now)
             return
@@ -280,8 +371,11 @@ class Engine:
         except OutrunError:
             self._wake(self._filing.release(record))
             raise
-        self._written_at[key] = asyncio.get_running_loop().time()
-        self._unwritten_since.pop(key, None)
+        except UnavailableError:
+            self._unheard[key] = record.version
+            raise
+        self._unheard.pop(key, None)
+        self._schedule.written(key, now, asyncio.get_running_loop().time())
         self._observer.changed(key, before, after)
         for announcement in announce(before, after):
             # An Event is a courtesy; the state is in the status.
@@ -290,32 +384,11 @@ class Engine:
 
     def _forget(self, key: WorkflowKey) -> None:
         self.queue.forget(key)
-        self._wake(self._filing.forget(key))
-        for memory in (self._parsed, self._refusals, self._written_at, self._unwritten_since):
+        self._wake(self._filing.forget(key) | self._fence.see(key, None))
+        self._schedule.forget(key)
+        for memory in (self._parsed, self._planners, self._refusals, self._unheard):
             memory.pop(key, None)
 
 
 def _creations(decision: Decision) -> list[Creation]:
     return [action for action in decision.actions if isinstance(action, CreateJob | CallWorkflow)]
-
-
-def _urgent(before: WorkflowStatus, after: WorkflowStatus) -> bool:
-    """Whether somebody waits for this change: something ended or was restarted, or the run as a whole has changed."""
-    if (before.observed_generation, before.run, before.phase) != (
-        after.observed_generation,
-        after.run,
-        after.phase,
-    ):
-        return True
-    return any(
-        _node_urgent(before.jobs[job_id], state)
-        or any(_node_urgent(*each) for each in zip(before.jobs[job_id].combinations, state.combinations, strict=False))
-        for job_id, state in after.jobs.items()
-        if job_id in before.jobs
-    )
-
-
-def _node_urgent(before: NodeStatus, after: NodeStatus) -> bool:
-    if before is after:
-        return False
-    return (after.phase.ended and not before.phase.ended) or (after.attempt or 0) > max(1, before.attempt or 0)

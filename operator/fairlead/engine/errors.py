@@ -5,7 +5,9 @@ EngineError
 ├── ConflictError      the resource has changed meanwhile: look again
 │   └── OutrunError    nothing was written, for certain: another engine was faster
 ├── GoneError          the resource is no more: forget it
+├── NotOwnedError      another replica works on it now: let it be
 └── UnavailableError   the cluster can't be reached or is too busy: try again, after `retry_after` if it says so
+    └── OverloadedError  it asks everybody to pause, and has done nothing: send nothing until then
 """
 
 from __future__ import annotations
@@ -40,9 +42,21 @@ class GoneError(EngineError):
     """The resource has been deleted."""
 
 
+class NotOwnedError(EngineError):
+    """Another replica works on the resource now; nothing was sent."""
+
+
 class UnavailableError(EngineError):
     """No answer, or one that says to come back later; `retry_after` in seconds."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class OverloadedError(UnavailableError):
+    """The cluster has too much to do for anybody's request, and says for how many seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message, retry_after)
+        self.seconds = retry_after

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Cluster(Protocol):
     """Where plans are carried out: a Kubernetes cluster, or this machine.
 
-    Each method may raise UnavailableError, and RefusedError where the cluster says no. What it changed is in the store
-    when it returns, so that the next plan sees it.
+    Each method may raise UnavailableError, RefusedError where the cluster says no, and NotOwnedError where the workflow
+    has become another replica's. What it changed is in the store when it returns, so that the next plan sees it.
     """
 
     async def create_job(self, record: WorkflowRecord, create: CreateJob) -> None:
@@ -53,8 +53,11 @@ class Observer(Protocol):
     def changed(self, key: WorkflowKey, before: WorkflowStatus, after: WorkflowStatus) -> None:
         """Hear that a status was recorded."""
 
-    def created(self, key: WorkflowKey, create: Creation) -> None:
-        """Hear that a Kubernetes Job was made, or a Workflow called."""
+    def waited(self, key: WorkflowKey, seconds: float) -> None:
+        """Hear that a look at a workflow begins, and how long it was waited for."""
+
+    def created(self, key: WorkflowKey, create: Creation, seconds: float) -> None:
+        """Hear that a Kubernetes Job was made, or a Workflow called, so long after the look was asked for."""
 
     def deleted(self, key: WorkflowKey, delete: DeleteJob) -> None:
         """Hear that a Kubernetes Job was ended."""

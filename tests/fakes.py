@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
+    from fairlead.engine.shards import LeaseId
     from fairlead.engine.store import ItemKey, Store
     from fairlead.model.ids import JobId, NodeId, RunNumber
     from fairlead.model.report import Report
@@ -137,6 +138,7 @@ class World:
     `log` has the calls that changed something, in their order; `statuses` each status that was ever recorded.
     `check` is called with each Kubernetes Job, or Workflow, that is to be made. `templates` has the specs of
     WorkflowTemplates, and `output` what Pods have written to the end of their logs.
+    `behind`: the Job controller makes no Pods by itself.
     """
 
     now: Callable[[], datetime] = lambda: NOW
@@ -147,6 +149,7 @@ class World:
     pods: dict[ItemKey, PodRecord] = field(default_factory=dict)
     templates: dict[ItemKey, Mapping[str, Any]] = field(default_factory=dict)
     output: dict[ItemKey, str] = field(default_factory=dict)
+    behind: bool = False
     events: dict[tuple[Uid, str], Announcement] = field(default_factory=dict)
     statuses: dict[WorkflowKey, list[WorkflowStatus]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
@@ -256,6 +259,15 @@ class World:
 
     # Nodes and controllers
 
+    def take_up(self, name: str, namespace: str = KEY.namespace) -> None:
+        """Make the Pod of a Job."""
+        made = self.jobs[namespace, name]
+        pod_key = (namespace, f"{name}-pod")
+        born = PodRecord(made.owner, made.workflow, name, self.now(), Pod(pod_key[1]), self._next())
+        self.pods[pod_key] = born
+        # A watch that is behind still knows that there is one.
+        self._tell(pod_key, born, gone=False)
+
     def start(self, name: str, namespace: str = KEY.namespace) -> None:
         """Start the steps of a Job's Pod."""
         self._set_pod(namespace, name, container=ContainerRunning(self.now()))
@@ -330,11 +342,8 @@ class World:
         made = JobRecord(uid, record.resource.key, job, self._next())
         self.jobs[namespace, create.name] = made
         self._changed((namespace, create.name), made)
-        pod_key = (namespace, f"{create.name}-pod")
-        born = PodRecord(uid, record.resource.key, create.name, self.now(), Pod(pod_key[1]), self._next())
-        self.pods[pod_key] = born
-        # A watch that is behind still knows that there is one.
-        self._tell(pod_key, born, gone=False)
+        if not self.behind:
+            self.take_up(create.name, namespace)
         if all(workflow.resource.uid != uid for workflow in self.workflows.values()):
             # The garbage collector takes what has no owner.
             self.delete(create.name, namespace)
@@ -431,7 +440,8 @@ class FakeCluster:
     """Implements `engine.ports.Cluster` over a World.
 
     `faults` says what befalls the call of a number, counted from 0; `refusals` which jobs are refused, and `busy` is
-    raised by every call while it is set. From the call at which it dies on, every call dies.
+    raised by every call while it is set. Writing a status takes `slowness` seconds. From the call at which it dies on,
+    every call dies.
     """
 
     world: World
@@ -439,6 +449,7 @@ class FakeCluster:
     faults: Mapping[int, Fault] = field(default_factory=dict)
     refusals: dict[JobId, RefusedError] = field(default_factory=dict)
     busy: UnavailableError | None = None
+    slowness: float = 0.0
     calls: int = 0
     dead: bool = False
 
@@ -527,6 +538,8 @@ class FakeCluster:
     async def write_status(self, record: WorkflowRecord, status: WorkflowStatus) -> None:
         """Write a status."""
         fault = self._begin()
+        if self.slowness:
+            await asyncio.sleep(self.slowness)
         key = (record.resource.key.namespace, record.resource.key.name)
         try:
             written = self.world.put_status(record, status)
@@ -572,8 +585,12 @@ class FakeObserver:
         """Remember a status."""
         self.heard.append(f"{key} changed from {before.phase} to {after.phase}")
 
-    def created(self, key: WorkflowKey, create: Creation) -> None:
+    def waited(self, key: WorkflowKey, seconds: float) -> None:
+        """Forget it: it says nothing about what was done."""
+
+    def created(self, key: WorkflowKey, create: Creation, seconds: float) -> None:
         """Remember what was made."""
+        del seconds
         self.heard.append(f"{key} created {create.node} {create.attempt}")
 
     def deleted(self, key: WorkflowKey, delete: DeleteJob) -> None:
@@ -587,3 +604,11 @@ class FakeObserver:
     def failed(self, key: WorkflowKey, error: Exception, retry_in: float) -> None:
         """Remember a failure."""
         self.heard.append(f"{key} failed: {type(error).__name__} {error}; again in {retry_in:g}")
+
+    def lease_moved(self, lease_id: LeaseId, what: str) -> None:
+        """Remember what became of a Lease."""
+        self.heard.append(f"lease {lease_id.shard} of {lease_id.shards} {what}")
+
+    def lease_trouble(self, error: Exception) -> None:
+        """Remember trouble with Leases."""
+        self.heard.append(f"leases: {type(error).__name__} {error}")

@@ -32,6 +32,66 @@ async def test_in_order() -> None:
 
 
 @virtually
+async def test_lanes_take_turns() -> None:
+    """However many keys a lane has, the next key of another lane waits for one of them."""
+    queue = KeyedQueue[str](lambda key: key[0])
+    for key in ("a1", "a2", "a3", "a4", "b1", "c1", "b2"):
+        queue.add(key)
+    assert (len(queue), await taken(queue)) == (7, ["a1", "b1", "c1", "a2", "b2", "a3", "a4"])
+
+
+@virtually
+async def test_a_lane_that_comes_back_takes_its_turn() -> None:
+    """A lane that was empty meanwhile comes after the others, not before them."""
+    queue = KeyedQueue[str](lambda key: key[0])
+    for key in ("a1", "b1", "b2", "b3"):
+        queue.add(key)
+    found = [await queue.take(), await queue.take()]
+    queue.add("a2")
+    assert [*found, *await taken(queue)] == ["a1", "b1", "b2", "a2", "b3"]
+
+
+@virtually
+async def test_newcomers_let_others_go_first() -> None:
+    """Inside of a lane what somebody waits for goes first, but for every fifth, which is a newcomer."""
+    queue = KeyedQueue[str]()
+    for key in ("n1", "n2", "n3", "n4"):
+        queue.add(key, soon=False)
+    for number in range(10):
+        queue.add(f"s{number}")
+    assert " ".join(await taken(queue)) == "s0 s1 s2 s3 n1 s4 s5 s6 s7 n2 s8 s9 n3 n4"
+
+
+@virtually
+async def test_sooner() -> None:
+    """A newcomer that somebody begins to wait for changes lines; the other way round it keeps its place."""
+    queue = KeyedQueue[str]()
+    for key in ("n1", "n2", "n3"):
+        queue.add(key, soon=False)
+    queue.add("n3")
+    queue.add("s1")
+    queue.add("n3", soon=False)
+    assert (len(queue), await taken(queue)) == (4, ["n3", "s1", "n1", "n2"])
+
+
+@virtually
+async def test_since() -> None:
+    """A key that is worked on tells when it was first asked for, and one that was asked for meanwhile, too."""
+    queue = KeyedQueue[str]()
+    queue.add("a")
+    await passing(2)
+    queue.add("a")
+    await passing(1)
+    found = [queue.since("a"), queue.since(await queue.take())]
+    await passing(1)
+    queue.add("a", soon=False)
+    await passing(1)
+    queue.done("a")
+    found.append(queue.since(await queue.take()))
+    assert (found, now()) == ([None, 0, 4], 5)
+
+
+@virtually
 async def test_never_twice_at_once() -> None:
     """A key that is added while it is worked on is handed out again, once, when that work is done."""
     queue = KeyedQueue[str]()

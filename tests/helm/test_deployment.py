@@ -10,12 +10,18 @@ WEBHOOK_ARGUMENTS = [
     "--webhook-certificate=/var/run/fairlead/tls/tls.crt",
     "--webhook-key=/var/run/fairlead/tls/tls.key",
 ]
+POD_NAME = {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
 ARGUMENTS = [
     "operator",
     "--agent-image=fairlead/fairlead:0.1.0",
     "--http-address=0.0.0.0:8080",
+    "--lease-namespace=fairlead-system",
+    "--lease-name=fairlead",
+    "--identity=$(POD_NAME)",
+    "--shards=1",
     "--log-format=json",
     "--log-level=info",
+    "--max-unstarted-jobs=50",
 ]
 
 
@@ -82,9 +88,42 @@ def test_the_probes_ask_the_operator(default: Objects) -> None:
     assert container["startupProbe"]["periodSeconds"] * container["startupProbe"]["failureThreshold"] == 60
 
 
-def test_there_are_never_two_operators_at_once(default: Objects) -> None:
-    """Each could let one into the same concurrency group; admission may have a gap, as the status tells the same."""
-    assert default.the("Deployment")["spec"]["strategy"] == {"type": "Recreate"}
+def test_a_new_replica_is_ready_before_an_old_one_goes(default: Objects) -> None:
+    """An upgrade leaves no moment without an operator."""
+    spec = default.the("Deployment")["spec"]
+
+    assert (spec["replicas"], spec["strategy"]) == (
+        2,
+        {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+    )
+
+
+def test_replicas_are_told_apart_by_their_pods(default: Objects) -> None:
+    """The name that stands in the Lease is the Pod's."""
+    assert default.container()["env"] == [POD_NAME]
+
+
+def test_replicas_keep_apart(chart: Chart) -> None:
+    """Different nodes where there are such, and one at a time in a drain; a single replica needs neither."""
+    (several, one, bare) = (
+        chart.render(values) for values in ({}, {"replicas": 1}, {"podDisruptionBudget": {"enabled": False}})
+    )
+
+    labels = several.the("Deployment")["spec"]["selector"]
+    budget = several.the("PodDisruptionBudget")["spec"]
+    (term,) = several.pod_spec()["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert (term["podAffinityTerm"], budget["maxUnavailable"], budget["selector"]) == (
+        {"topologyKey": "kubernetes.io/hostname", "labelSelector": labels},
+        1,
+        labels,
+    )
+    assert ("affinity" in one.pod_spec(), one.kinds()["PodDisruptionBudget"]) == (False, 0)
+    assert bare.kinds()["PodDisruptionBudget"] == 0
+
+
+def test_shards_are_an_argument(chart: Chart) -> None:
+    """As many as are wanted."""
+    assert "--shards=4" in chart.render({"shards": 4}).container()["args"]
 
 
 def test_selectors_find_the_pod(chart: Chart) -> None:
@@ -132,7 +171,7 @@ def test_scheduling_values_reach_the_pod(chart: Chart) -> None:
     pod = rendered.pod_spec()
     metadata = rendered.the("Deployment")["spec"]["template"]["metadata"]
     assert {key: pod[key] for key in scheduling} == scheduling
-    assert rendered.container()["env"] == variables
+    assert rendered.container()["env"] == [POD_NAME, *variables]
     assert (metadata["labels"]["team"], metadata["annotations"]["note"]) == ("ci", "x")
 
 
@@ -160,12 +199,13 @@ def test_a_network_policy_lets_in_only_whom_it_names(chart: Chart) -> None:
 
 
 def test_limits_are_arguments(chart: Chart) -> None:
-    """Only those that are set."""
-    limits = {"workflows": 8, "jobsPerNamespace": 20}
+    """Only those that are set, but for the one that there always is."""
+    limits = {"workflows": 8, "jobsPerNamespace": 20, "unstartedJobs": 0}
 
     arguments = chart.render({"limits": limits}).container()["args"]
 
     assert [each for each in arguments if each.startswith("--max")] == [
         "--max-workflows=8",
         "--max-jobs-per-namespace=20",
+        "--max-unstarted-jobs=0",
     ]

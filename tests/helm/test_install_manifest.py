@@ -42,6 +42,9 @@ def test_the_manifest_holds_no_secret_and_nothing_of_helms(installed: Objects) -
         "CustomResourceDefinition": 2,
         "ClusterRole": 3,
         "ClusterRoleBinding": 1,
+        "Role": 1,
+        "RoleBinding": 1,
+        "PodDisruptionBudget": 1,
         "Service": 1,
         "Deployment": 1,
     }

@@ -25,6 +25,9 @@ OPERATOR_RULES = [
     {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
     {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
 ]
+LEASE_RULES = [
+    {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create", "list", "update", "watch"]}
+]
 OPERATOR = {"kind": "ServiceAccount", "name": "fairlead", "namespace": "fairlead-system"}
 CLUSTER_WIDE = {
     "ClusterRole",
@@ -48,7 +51,7 @@ def test_the_operator_may_do_what_is_listed_and_nothing_else(default: Objects) -
 
 
 def test_the_role_is_bound_to_the_operators_account(default: Objects) -> None:
-    """The only binding ties the operator's ClusterRole to its service account."""
+    """The only binding in the cluster ties the operator's ClusterRole to its service account."""
     binding = default.the("ClusterRoleBinding")
 
     assert (binding["roleRef"], binding["subjects"]) == (
@@ -56,6 +59,18 @@ def test_the_role_is_bound_to_the_operators_account(default: Objects) -> None:
         [OPERATOR],
     )
     assert default.the("ServiceAccount")["metadata"]["name"] == default.pod_spec()["serviceAccountName"]
+
+
+def test_leases_are_in_the_operators_own_namespace(default: Objects) -> None:
+    """Nowhere else may it touch any: they decide who works in other parts of a cluster."""
+    role, binding = default.the("Role"), default.the("RoleBinding")
+
+    assert (role["metadata"]["namespace"], role["rules"]) == ("fairlead-system", LEASE_RULES)
+    assert (binding["metadata"]["namespace"], binding["roleRef"]["name"], binding["subjects"]) == (
+        "fairlead-system",
+        role["metadata"]["name"],
+        [OPERATOR],
+    )
 
 
 def test_watched_namespaces_get_a_role_each(chart: Chart) -> None:
@@ -67,10 +82,12 @@ def test_watched_namespaces_get_a_role_each(chart: Chart) -> None:
     assert {namespace: role["rules"] for namespace, role in roles.items()} == {
         "a": OPERATOR_RULES,
         "b": OPERATOR_RULES,
+        "fairlead-system": LEASE_RULES,
     }
     assert {namespace: binding["subjects"] for namespace, binding in bindings.items()} == {
         "a": [OPERATOR],
         "b": [OPERATOR],
+        "fairlead-system": [OPERATOR],
     }
     assert all(
         bindings[namespace]["roleRef"]

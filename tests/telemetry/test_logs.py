@@ -69,7 +69,7 @@ def test_course(metrics: Metrics, capsys: pytest.CaptureFixture[str]) -> None:
         .with_job("test", pending())
         .but(message="it failed", finished_at=at(5))
     )
-    observer.created(KEY, a_creation())
+    observer.created(KEY, a_creation(), 0.2)
     observer.changed(KEY, WorkflowStatus(), started.status())
     observer.changed(KEY, started.status(), started.but(message="other").status())
     observer.changed(KEY, started.status(), over.status())
@@ -194,3 +194,13 @@ def test_auto(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs("auto", "info")
     structlog.get_logger("a").info("said")
     assert lines(capsys) == [{"event": "said", "level": "info", "logger": "a"}]
+
+
+def test_text_is_harmless(capsys: pytest.CaptureFixture[str]) -> None:
+    """What somebody else wrote gets out of its line neither by newlines nor by what a terminal obeys."""
+    configure_logs("text", "info")
+    structlog.get_logger("fairlead.engine").info("job moved", message="\x1b[2J\u202ea\n2026 [error] b")
+    logging.getLogger("fairlead.other").warning("a\rb %s", "\x1b]0;c\x07")
+    first, second = capsys.readouterr().err.splitlines()
+    assert (first.isprintable(), second.isprintable()) == (True, True)
+    assert ("2026 [error] b" in first, "b \\x1b]0;c" in second) == (True, True)

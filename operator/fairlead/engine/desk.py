@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fairlead.plan.actions import Demand
     from fairlead.plan.admission import Limits
     from fairlead.plan.groups import ClaimId
-    from fairlead.plan.neighbours import Claim, Neighbours, Standing
+    from fairlead.plan.neighbours import Claim, Neighbours, Room, Standing
 
 _Claims: TypeAlias = "dict[ClaimId, Claim]"
 _Keys: TypeAlias = "set[WorkflowKey]"
@@ -59,14 +59,20 @@ class Desk:
     # What the engine tells
 
     def update(
-        self, key: WorkflowKey, claims: Iterable[Claim], *, version: int, working: Collection[str] = ()
+        self,
+        key: WorkflowKey,
+        claims: Iterable[Claim],
+        *,
+        version: int,
+        working: Collection[str] = (),
+        unstarted: Collection[str] = (),
     ) -> _Keys:
-        """Take note of a workflow's claims and working Kubernetes Jobs, with its record in some version."""
+        """Take note of a workflow's claims and Kubernetes Jobs that count, with its record in some version."""
         file = self._files.setdefault(key, _File())
         file.recorded = _by_identity(claims)
         if version > file.version:
             file.reserved = {}
-        return self._refile(key, file) | self._rooms.update(key, working)
+        return self._refile(key, file) | self._rooms.update(key, working, unstarted)
 
     def reserve(self, key: WorkflowKey, claims: Iterable[Claim], *, version: int) -> _Keys:
         """Count what a status admits that is about to be written over a version of the record.
@@ -107,6 +113,20 @@ class Desk:
         """Stop counting them as such, once it is certain that they were made (and `update` has told so), or weren't."""
         return self._rooms.started(key, names)
 
+    def unstarted(self, key: WorkflowKey, names: Collection[str]) -> _Keys:
+        """Take note of a workflow's unstarted Kubernetes Jobs alone."""
+        return self._rooms.unstarted(key, names)
+
+    @property
+    def unstarted_jobs(self) -> int:
+        """How many Kubernetes Jobs are unstarted; 0 where they aren't limited."""
+        return self._rooms.unstarted_jobs()
+
+    @property
+    def waiting_nodes(self) -> int:
+        """How many nodes wait for room."""
+        return self._rooms.waiting()
+
     # What plans ask
 
     def neighbours(self, key: WorkflowKey) -> Neighbours:
@@ -123,7 +143,7 @@ class Desk:
         self._ledger.change((claim,), ())
         return found
 
-    def room(self, key: WorkflowKey, wanted: int, priority: int) -> int:
+    def room(self, key: WorkflowKey, wanted: int, priority: int) -> Room:
         """Tell how many of so many nodes of a workflow may start now."""
         return self._rooms.room(key, wanted, priority)
 
@@ -159,7 +179,7 @@ class _Seat:
         first = self.let_go.setdefault(claim.group, claim)
         return found if identity(first) == identity(claim) else waits_for(first, claim.group)
 
-    def room(self, wanted: int, priority: int) -> int:
+    def room(self, wanted: int, priority: int) -> Room:
         """Tell how many of so many nodes may start now."""
         return self.desk.room(self.key, wanted, priority)
 

@@ -1,6 +1,6 @@
 """All claims, in order: how each stands is read off, and a change tells whose standing it may have changed.
 
-The rules are `plan.groups`' and `plan.sharing`'s, which look at everything anew for each question.
+The rules are `plan.groups`'s, and tests/sharing.py's, which look at everything anew for each question.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Places that are given out one by one, kept up to date: what `plan.sharing.allot` says, without counting anew.
+"""Places that are given out one by one, kept up to date: without counting anew.
 
 Each namespace has a line of those who want places, in their order; the first places of each line are given. The next
 place goes to the line with the fewest taken; it is taken back from the line with the most. Both are found by bisection,

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from fairlead.model.problem import escaped
+
 if TYPE_CHECKING:
-    from structlog.typing import Processor
+    from structlog.typing import EventDict, Processor
 
 FORMATS = ("auto", "json", "text")
 
@@ -26,8 +28,11 @@ def configure_logs(kind: str, level: str) -> None:
     ]
     last: list[Processor] = (
         [
+            _harmless,
             # Plain, since rich ones show local variables, and with them what nobody should read in a log.
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
         ]
         if as_text
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
@@ -49,3 +54,8 @@ def configure_logs(kind: str, level: str) -> None:
     root.setLevel(level.upper())
     for chatty in ("kopf", "aiohttp", "kubernetes", "asyncio"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level) if level != "debug" else logging.DEBUG)
+
+
+def _harmless(_: object, __: str, event: EventDict) -> EventDict:
+    """Keep others' text from what a terminal would obey; JSON has no such characters in the first place."""
+    return {name: escaped(value) if isinstance(value, str) else value for name, value in event.items()}

@@ -9,10 +9,11 @@ import structlog
 from fairlead.model.phase import JobPhase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from fairlead.model.ids import NodeId, WorkflowKey
-    from fairlead.model.status import NodeStatus, WorkflowStatus
+    from fairlead.engine.shards import LeaseId
+    from fairlead.model.ids import JobId, NodeId, WorkflowKey
+    from fairlead.model.status import JobStatus, NodeStatus, WorkflowStatus
     from fairlead.plan import Creation, DeleteJob
     from fairlead.telemetry.metrics import Metrics
 
@@ -28,8 +29,10 @@ class TelemetryObserver:
         """Log what moved, and count what ended."""
         log = self._log.bind(workflow=str(key), run=after.run)
         same_run = before.run == after.run and before.spec_digest == after.spec_digest
-        known_nodes = dict(_nodes(before)) if same_run else {}
-        for name_of_node, state in _nodes(after):
+        changed = after.changes_from(before) if same_run else after.jobs
+        known_jobs = {job_id: before.jobs[job_id] for job_id in changed if same_run and job_id in before.jobs}
+        known_nodes = dict(_nodes(known_jobs))
+        for name_of_node, state in _nodes(changed):
             known = known_nodes.get(name_of_node)
             if state is known:
                 continue
@@ -45,14 +48,19 @@ class TelemetryObserver:
                 shown = {name: value for name, value in said.items() if value is not None}
                 log.info("job moved", job=name_of_node, phase=str(state.phase), **shown)
                 if state.phase is JobPhase.FAILED:
-                    self._metrics.job_failed(key.name, str(state.reason or "Failed"))
+                    self._metrics.job_failed(key.name, key.namespace, str(state.reason or "Failed"))
         if not same_run or before.phase is not after.phase:
             log.info("workflow moved", phase=str(after.phase), message=after.message)
             if after.phase is not None and after.phase.ended and after.started_at and after.finished_at:
                 seconds = (after.finished_at - after.started_at).total_seconds()
                 self._metrics.run_ended(key.name, key.namespace, after.phase, max(seconds, 0.0))
 
-    def created(self, key: WorkflowKey, create: Creation) -> None:
+    def waited(self, key: WorkflowKey, seconds: float) -> None:
+        """Measure how long a look was waited for."""
+        del key
+        self._metrics.look_waited(seconds)
+
+    def created(self, key: WorkflowKey, create: Creation, seconds: float) -> None:
         """Log and count what was started."""
         self._log.info(
             "job created",
@@ -62,7 +70,7 @@ class TelemetryObserver:
             attempt=create.attempt,
             name=create.name,
         )
-        self._metrics.job_created()
+        self._metrics.job_created(seconds)
 
     def deleted(self, key: WorkflowKey, delete: DeleteJob) -> None:
         """Log the end of a Kubernetes Job."""
@@ -82,10 +90,19 @@ class TelemetryObserver:
         else:
             log.error("look failed unexpectedly", exc_info=error)
 
+    def lease_moved(self, lease_id: LeaseId, what: str) -> None:
+        """Log and count what became of a Lease."""
+        self._metrics.lease_moved(what)
+        self._log.info(f"lease {what}", shard=lease_id.shard, shards=lease_id.shards)
 
-def _nodes(status: WorkflowStatus) -> Iterator[tuple[str, NodeStatus]]:
+    def lease_trouble(self, error: Exception) -> None:
+        """Log that Leases can't be read or written."""
+        self._log.warning("trouble with leases", error=str(error))
+
+
+def _nodes(jobs: Mapping[JobId, JobStatus]) -> Iterator[tuple[str, NodeStatus]]:
     """Give the nodes that are recorded; a kept job is news of an earlier run."""
-    for job_id, state in status.jobs.items():
+    for job_id, state in jobs.items():
         if state.kept_from is None:
             for at, node in enumerate(state.combinations):
                 yield f"{job_id}[{at}]", node

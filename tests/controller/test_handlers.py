@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from kopf._core.reactor.inventory import ResourceMemories
 from kubernetes.client import Configuration
 
 from fairlead.controller.handlers import Admission, build_registry, configure, review, take_workflow
+from fairlead.controller.webhook import WebhookServer
 from fairlead.engine.store import Store
 from fairlead.kube.connection import Connection
 from fairlead.kube.reduce import workflow_record
@@ -171,5 +173,20 @@ def test_configure_admission() -> None:
     settings = kopf.OperatorSettings()
     configure(settings, Admission(9443, Path("tls.crt"), Path("tls.key")))
     server = settings.admission.server
-    assert isinstance(server, kopf.WebhookServer)
-    assert (server.port, server.certfile, server.pkeyfile) == (9443, Path("tls.crt"), Path("tls.key"))
+    assert server == WebhookServer(9443, Path("tls.crt"), Path("tls.key"))
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("Webhook 'validate' failed permanently: this Workflow can't run:\nspec.jobs: there are no jobs", []),
+        ("Handler 'on_workflow' failed with an exception.", ["Handler 'on_workflow' failed with an exception."]),
+    ],
+)
+def test_refusals_are_not_logged(caplog: pytest.LogCaptureFixture, message: str, told: list[str]) -> None:
+    """A wrong spec is its author's business, who is told; what goes wrong here is told without kopf's settings."""
+    configure(kopf.OperatorSettings(), None)
+    logging.getLogger("kopf.objects").error(message, extra={"settings": "all of them"})
+    assert [(each.getMessage(), hasattr(each, "settings")) for each in caplog.records] == [
+        (each, False) for each in told
+    ]

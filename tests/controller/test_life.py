@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fairlead.controller.life import OperatorLife
-from fairlead.engine.engine import Engine, Pace
+from fairlead.engine.engine import Engine
+from fairlead.engine.keeper import Keeper, Ownership
+from fairlead.engine.pace import Pace
+from fairlead.engine.shards import Holder, Roster
 from fairlead.kube.client import Client
 from fairlead.kube.cluster import KubernetesCluster
+from fairlead.kube.leases import KubernetesLeases
 from fairlead.kube.reduce import job_record, pod_record
 from fairlead.kube.reflector import Reflector
 from tests.builders import KEY, NOW, chain
@@ -18,18 +23,28 @@ from tests.kube.apiserver import ApiServer, until
 from tests.kube.documents import workflow_document
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from fairlead.model.ids import WorkflowKey
 
 FAIRLEAD, BATCH = "/apis/fairlead.dev/v1alpha1", "/apis/batch/v1"
 JOBS = f"{BATCH}/namespaces/team/jobs"
 
 
+def _all(_: WorkflowKey) -> bool:
+    return True
+
+
 class Stage:
     """An operator without kopf."""
 
-    def __init__(self, server: ApiServer, client: Client, namespaces: tuple[str, ...]) -> None:
+    def __init__(
+        self, server: ApiServer, client: Client, namespaces: tuple[str, ...], holder: Holder | None = None
+    ) -> None:
         self.server = server
-        self.engine = Engine(clock=lambda: NOW, observer=FakeObserver(), pace=Pace(patience=0.01, spacing=0))
+        roster = Roster(holder, 1) if holder is not None else None
+        owns = Ownership(roster) if roster is not None else _all
+        self.engine = Engine(clock=lambda: NOW, observer=FakeObserver(), pace=Pace(patience=0.01, spacing=0), owns=owns)
         self.ended = asyncio.Event()
         store = self.engine.store
         selector = "app.kubernetes.io/managed-by%3Dfairlead"
@@ -37,9 +52,21 @@ class Stage:
         def troubled(*_: object) -> None:
             """Let it pass."""
 
+        def keep(refresh: Callable[[], Awaitable[int]]) -> Keeper:
+            assert roster is not None
+            leases = KubernetesLeases(client, "system", "fairlead")
+            return Keeper(
+                leases=leases,
+                roster=roster,
+                engine=self.engine,
+                refresh=refresh,
+                wall=lambda: datetime.now(UTC),
+                observer=FakeObserver(),
+            )
+
         self.life = OperatorLife(
             engine=self.engine,
-            cluster=KubernetesCluster(client, store, lambda: NOW, keep_seconds=60),
+            cluster=KubernetesCluster(client, store, lambda: NOW, keep_seconds=60, owns=owns),
             client=client,
             reflectors=[
                 Reflector(
@@ -65,6 +92,7 @@ class Stage:
             ],
             namespaces=namespaces,
             ended=self.ended,
+            keep=keep if roster is not None else None,
         )
 
 
@@ -142,10 +170,19 @@ async def test_death_of_a_part() -> None:
         await until(lambda: stage.server.watching == 2)
         stage.server.put("/api/v1", "pods", {"metadata": {"namespace": "team", "name": "a", "labels": None}})
         stage.server.tell_of_error({"code": "not a number"})
-        stage.server.answer("GET", 200, {"kind": "no list"})
-        stage.server.answer("GET", 200, {"kind": "no list"})
+        for _ in range(2):
+            stage.server.answer("GET", 200, {"metadata": {"resourceVersion": "1"}, "items": [{}]})
         await asyncio.wait_for(stage.ended.wait(), 10)
         assert (stage.life.alive(), stage.life.ready()) == ("KeyError('metadata')", "KeyError('metadata')")
+
+
+async def test_death_at_the_start() -> None:
+    """A part that dies before anything could be read ends the start, too: nobody waits for what never comes."""
+    async with staged() as stage:
+        for _ in range(3):
+            stage.server.answer("GET", 200, {"metadata": {"resourceVersion": "1"}, "items": [{}]})
+        await asyncio.wait_for(stage.life.start(), 10)
+        assert (stage.ended.is_set(), stage.life.alive()) == (True, "KeyError('metadata')")
 
 
 async def test_stop() -> None:
@@ -156,3 +193,29 @@ async def test_stop() -> None:
         await stage.life.stop()
         left = {task.get_name() for task in asyncio.all_tasks()} & {"reflector", "repair", "engine"}
         assert (left, stage.life.alive(), stage.ended.is_set()) == (set(), None, True)
+
+
+async def test_two_replicas() -> None:
+    """Both are ready; one makes the Job. Where it stops, the other one goes on at once, and makes nothing again."""
+    async with ApiServer() as server, Client(server.connection, user_agent="test") as client:
+        server.put(FAIRLEAD, "workflows", workflow_document(chain().document()))
+        first, second = (Stage(server, client, (), Holder(name, "1")) for name in "ab")
+        try:
+            await first.life.start()
+            await until(lambda: server.requests("PATCH"))
+            await second.life.start()
+            await until(lambda: second.life.ready() is None)
+            before = server.requests("POST", "PATCH", "PUT")
+            await first.life.stop()
+            server.put(FAIRLEAD, "workflows", workflow_document(chain().document(), name="next", uid="uid-next"))
+            # What kopf would bring.
+            await second.life.refresh()
+            await until(lambda: len(server.requests("PATCH")) > 1)
+            after = server.requests("POST", "PATCH", "PUT")[len(before) :]
+        finally:
+            await first.life.stop()
+            await second.life.stop()
+    lease = "/apis/coordination.k8s.io/v1/namespaces/system/leases"
+    workflows = f"{FAIRLEAD}/namespaces/team/workflows"
+    assert before == [f"POST {lease}", f"POST {JOBS}", f"PATCH {workflows}/ci/status"]
+    assert after == [f"PUT {lease}/fairlead-0-of-1"] * 2 + [f"POST {JOBS}", f"PATCH {workflows}/next/status"]

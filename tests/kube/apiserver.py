@@ -11,6 +11,7 @@ import contextlib
 import copy
 import json
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,11 +21,12 @@ from kubernetes.client import Configuration
 from fairlead.kube.connection import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 Json = dict[str, Any]
 Place = tuple[str, str, str, str]
 """API, resource, namespace and name."""
+_Shown = Callable[[Json], Json]
 
 
 async def until(condition: Callable[[], object], seconds: float = 10) -> None:
@@ -207,11 +209,13 @@ class ApiServer:
             case "GET":
                 return _answer(200, self.objects[place]) if place in self.objects else _not_found(resource, name)
             case "POST":
-                return self._post(api, resource, namespace, said)
+                return self._post(api, resource, namespace, said, _shown(request))
+            case "PUT":
+                return self._put(place, said)
             case "DELETE":
                 return self._delete(place, said or {})
             case "PATCH" if subresource in ("", "status"):
-                return self._patch(place, said, subresource)
+                return self._patch(place, said, subresource, _shown(request))
             case _:
                 return _refusal(405, "MethodNotAllowed", f"{verb} is not for {request.path}")
 
@@ -232,14 +236,14 @@ class ApiServer:
             metadata["continue"] = f"{offset + limit}-{version}"
         return _answer(200, {"kind": "List", "metadata": metadata, "items": found[offset : offset + limit]})
 
-    def _post(self, api: str, resource: str, namespace: str, document: Json) -> web.Response:
+    def _post(self, api: str, resource: str, namespace: str, document: Json, shown: _Shown) -> web.Response:
         metadata = document["metadata"]
         name = metadata.setdefault("name", f"{metadata.get('generateName', '')}{self.version}")
         place = (api, resource, namespace, name)
         if place in self.objects:
             return _refusal(409, "AlreadyExists", f'{resource} "{name}" already exists')
         document["metadata"]["namespace"] = namespace
-        return _answer(201, self._store("ADDED", place, document))
+        return _answer(201, shown(self._store("ADDED", place, document)))
 
     def _log(self, request: web.Request, place: Place) -> web.Response:
         """Answer as a kubelet does: with text, as many lines of its end as are asked for. Nothing is ever followed."""
@@ -248,6 +252,13 @@ class ApiServer:
         lines = self.logs.get(place[2:], b"").splitlines(keepends=True)
         tail = b"".join(lines[-int(request.query.get("tailLines", len(lines))) :])
         return web.Response(body=tail, content_type="text/plain")
+
+    def _put(self, place: Place, document: Json) -> web.Response:
+        if place not in self.objects:
+            return _not_found(place[1], place[3])
+        if _differs(self.objects[place], document["metadata"]):
+            return _refusal(409, "Conflict", "the object has been modified")
+        return _answer(200, self._store("MODIFIED", place, document))
 
     def _delete(self, place: Place, options: Json) -> web.Response:
         if place not in self.objects:
@@ -260,7 +271,7 @@ class ApiServer:
         gone["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
         return _answer(200, gone)
 
-    def _patch(self, place: Place, patch: Json, subresource: str) -> web.Response:
+    def _patch(self, place: Place, patch: Json, subresource: str, shown: _Shown) -> web.Response:
         known = self.objects.get(place)
         if known is None:
             return _not_found(place[1], place[3])
@@ -269,7 +280,7 @@ class ApiServer:
         whole = apply_patch(known, patch)
         # Either side of the status lets the other alone.
         changed = {"status": whole.get("status")} if subresource else {**whole, "status": known.get("status")}
-        return _answer(200, self._store("MODIFIED", place, {**known, **changed}))
+        return _answer(200, shown(self._store("MODIFIED", place, {**known, **changed})))
 
     async def _watch(self, request: web.Request, collection: tuple[str, str, str]) -> web.StreamResponse:
         since = int(request.query["resourceVersion"])
@@ -328,6 +339,14 @@ class ApiServer:
 def failure(status: int, reason: str, message: str) -> Json:
     """Give the Status that the server says no with."""
     return {"kind": "Status", "status": "Failure", "reason": reason, "message": message, "code": status}
+
+
+def _shown(request: web.Request) -> _Shown:
+    """Tell how an object is to be answered: whole, or, where that was asked for, by its metadata."""
+    if "as=PartialObjectMetadata" not in request.headers.get("Accept", ""):
+        return lambda document: document
+    kind = {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata"}
+    return lambda document: {**kind, "metadata": document["metadata"]}
 
 
 def _differs(document: Json, wanted: Mapping[str, str]) -> bool:

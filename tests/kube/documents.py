@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fairlead.model.ids import Uid
 from tests.builders import KEY, UID, attempt_at, name_of
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def job_document(
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": name_of(job, attempt),
+            "name": name_of(job, attempt, uid=Uid(uid)),
             "namespace": KEY.namespace,
             "resourceVersion": str(version),
             "labels": labels_of(job, attempt, uid=uid),
@@ -83,11 +84,13 @@ def template_document(spec: Mapping[str, Any], *, name: str = "builder") -> Json
     }
 
 
-def call_document(job: str = "build", attempt: int = 1, *, version: int = 8, **metadata: object) -> Json:
+def call_document(
+    job: str = "build", attempt: int = 1, *, version: int = 8, name: str | None = None, **metadata: object
+) -> Json:
     """Give a Workflow that a job of ours has called."""
     return workflow_document(
         {"jobs": {}},
-        name=name_of(job, attempt),
+        name=name or name_of(job, attempt),
         version=version,
         **{
             "uid": f"uid-of-{job}-{attempt}",

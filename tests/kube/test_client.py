@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from kubernetes.client import Configuration
 
-from fairlead.kube.client import MERGE_PATCH, Client, in_namespace
+from fairlead.kube.client import MERGE_PATCH, WATCH_SECONDS, Client, in_namespace
 from fairlead.kube.connection import Connection
 from fairlead.kube.errors import ApiError, BusyError, ExpiredError, NotFoundError, UnreachableError
 from tests.kube.apiserver import ApiServer, until
@@ -161,6 +161,14 @@ async def test_list_of_nothing(server: ApiServer, client: Client) -> None:
     assert await client.list(JOBS, "jobs") == ([], "5")
 
 
+@pytest.mark.parametrize("document", [{"kind": "no list"}, {"metadata": None}, {"metadata": {}, "items": []}])
+async def test_no_list(server: ApiServer, client: Client, document: object) -> None:
+    """A document that has no version to watch from is no list, and nobody's."""
+    server.answer("GET", 200, document)
+    with pytest.raises(UnreachableError, match="not the answer of an API server: no list"):
+        await client.list(JOBS, "jobs")
+
+
 @pytest.mark.parametrize("pieces", [0, 7])
 async def test_watch(server: ApiServer, client: Client, pieces: int) -> None:
     """Changes come as they happen, however the network cuts their lines."""
@@ -187,7 +195,7 @@ async def test_watch(server: ApiServer, client: Client, pieces: int) -> None:
         {
             "watch": "1",
             "allowWatchBookmarks": "true",
-            "timeoutSeconds": "300",
+            "timeoutSeconds": str(WATCH_SECONDS),
             "resourceVersion": "1000",
             "labelSelector": "fairlead.dev/workflow=ci",
         },

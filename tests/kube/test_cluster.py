@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fairlead.engine.errors import ConflictError, GoneError, RefusedError, UnavailableError
+from fairlead.engine.errors import (
+    ConflictError,
+    GoneError,
+    NotOwnedError,
+    OverloadedError,
+    RefusedError,
+    UnavailableError,
+)
 from fairlead.engine.store import JobRecord, PodRecord, Store
 from fairlead.kube.client import MERGE_PATCH, Client
 from fairlead.kube.cluster import KubernetesCluster
@@ -155,6 +162,24 @@ async def test_create_instead_of_what_is_there() -> None:
         with pytest.raises(ConflictError):
             await stage.cluster.create_job(stage.record, creation)
     assert (stage.server.requests("POST"), stage.known) == ([], [name_of("build")])
+
+
+async def test_create_after_a_job_without_a_pod() -> None:
+    """An attempt whose Pod is lost is followed by another only when the cluster says that there is none."""
+    async with staged() as stage:
+        await stage.cluster.create_job(stage.record, a_creation("build", 2, podless=name_of("build")))
+    assert stage.server.requests() == ["GET /api/v1/namespaces/team/pods", f"POST {JOBS}"]
+
+
+async def test_create_after_a_job_whose_pod_was_not_seen() -> None:
+    """While the watch of Pods hangs, one that did its work is found, and nothing is made in its place."""
+    async with staged() as stage:
+        stage.server.put("/api/v1", "pods", pod_document())
+        with pytest.raises(ConflictError):
+            await stage.cluster.create_job(stage.record, a_creation("build", 2, podless=name_of("build")))
+        assert len(stage.store.pods) == 1
+        await stage.cluster.create_job(stage.record, a_creation("build", 2, podless=name_of("build")))
+    assert stage.server.requests("POST") == [f"POST {JOBS}"]
 
 
 REFUSALS = {
@@ -355,6 +380,16 @@ async def test_cancel_a_namesake() -> None:
     assert stage.store.calls_of(KEY.namespace, UID) == ()
 
 
+async def test_cancel_in_vain() -> None:
+    """A conflict over the Workflow that is meant says nothing of its end: it stays known, and is asked again."""
+    async with staged() as stage:
+        stage.call()
+        stage.server.refuse("PATCH", 409, "Conflict", "the object has been modified")
+        with pytest.raises(ConflictError):
+            await stage.cluster.cancel_workflow(stage.record, CancelWorkflow(CALLED, RunNumber(1)))
+    assert [call.name for call in stage.store.calls_of(KEY.namespace, UID)] == [CALLED]
+
+
 @pytest.mark.parametrize("by_status", [False, True])
 async def test_delete_workflow(by_status: bool) -> None:  # noqa: FBT001  a parameter
     """The Workflow is deleted as it was read, with what it owns, and known to be gone."""
@@ -434,7 +469,7 @@ async def test_delete(by_status: bool) -> None:  # noqa: FBT001  a parameter
     assert (request.verb, request.path, request.body) == (
         "DELETE",
         f"{JOBS}/{name_of('build')}",
-        {"propagationPolicy": "Background"},
+        {"propagationPolicy": "Foreground"},
     )
     assert stage.store.jobs_of(KEY.namespace, UID) == (() if by_status else (attempt_at("build", deleting=True),))
 
@@ -526,12 +561,16 @@ ACTS: dict[str, tuple[str, Act]] = {
     [(429, {"Retry-After": "5"}, 5), (500, {}, None), (503, {"Retry-After": "a"}, None)],
 )
 async def test_busy(verb: str, act: Act, status: int, headers: dict[str, str], retry_after: float | None) -> None:
-    """A server that is too busy is unavailable, for as long as it says."""
+    """A server that is too busy is unavailable, for as long as it says, and with 429 for everybody."""
     async with staged() as stage:
         stage.server.refuse(verb, status, "", "slowly", headers)
         with pytest.raises(UnavailableError) as caught:
             await act(stage)
-    assert (str(caught.value), caught.value.retry_after) == (f"slowly (HTTP {status})", retry_after)
+    assert (str(caught.value), caught.value.retry_after, isinstance(caught.value, OverloadedError)) == (
+        f"slowly (HTTP {status})",
+        retry_after,
+        status == 429,
+    )
 
 
 @pytest.mark.parametrize("act", [act for _, act in ACTS.values()], ids=ACTS)
@@ -552,3 +591,14 @@ async def test_forbidden(verb: str, act: Act) -> None:
         with pytest.raises(RefusedError) as caught:
             await act(stage)
     assert (caught.value.message, caught.value.final, caught.value.impatient) == ("not you", False, False)
+
+
+@pytest.mark.parametrize("name", sorted(ACTS.keys() - {"read outputs", "call, the template"}))
+async def test_not_ours_any_more(name: str) -> None:
+    """What has become another replica's isn't written to, however far a look at it had come."""
+    async with ApiServer() as server, Client(server.connection, user_agent="test") as client:
+        stage = Stage(server, client)
+        stage.cluster = KubernetesCluster(client, stage.store, lambda: NOW, keep_seconds=60, owns=lambda _: False)
+        with pytest.raises(NotOwnedError):
+            await ACTS[name][1](stage)
+        assert server.requests("POST", "PUT", "PATCH", "DELETE") == []

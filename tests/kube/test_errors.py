@@ -8,8 +8,11 @@ from fairlead.kube.errors import (
     BusyError,
     ConflictError,
     ExpiredError,
+    KubeError,
     NotFoundError,
+    UnreachableError,
     error_for,
+    pause_after,
 )
 
 
@@ -55,3 +58,18 @@ def test_kinds(status: int, reason: str, kind: type[ApiError]) -> None:
 def test_text(reason: str, message: str, text: str) -> None:
     """An error says what the server said."""
     assert str(error_for(403, reason, message, None)) == text
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (UnreachableError("no route"), 2),
+        (error_for(503, "", "starting", None), 2),
+        (error_for(429, "TooManyRequests", "later", 1), 2),
+        (error_for(429, "TooManyRequests", "later", 7), 7),
+        (error_for(503, "", "much later", 86_400), 60),
+    ],
+)
+def test_pauses(error: KubeError, seconds: float) -> None:
+    """The next try waits as long as the server asks for, within reason, and no shorter than it would have anyway."""
+    assert pause_after(error, 2) == seconds

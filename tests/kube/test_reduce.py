@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fairlead.engine.store import Call, JobRecord, PodRecord, WorkflowRecord
-from fairlead.kube.reduce import job_record, pod_record, version_of, workflow_record
+from fairlead.kube.reduce import job_record, pod_record, version_of, watched_job_record, workflow_record
 from fairlead.model.ids import JobId, NodeId, RunNumber, Uid
 from fairlead.model.report import Report, StepReport
 from fairlead.model.status import WorkflowStatus
@@ -50,9 +50,12 @@ CALLS: dict[str, tuple[dict[str, Any], tuple[Caller, ...], CalledWorkflow]] = {
         called("build"),
     ),
     "by a combination": (
-        {"labels": {**labels_of(), "fairlead.dev/combination": "2", "fairlead.dev/retries": "3"}},
+        {
+            "name": name_of("build", combination=2),
+            "labels": {**labels_of(), "fairlead.dev/combination": "2", "fairlead.dev/retries": "3"},
+        },
         (Caller(UID, RunNumber(1), NodeId(JobId("build"), 2)),),
-        replace(called("build"), node=NodeId(JobId("build"), 2), retries=3),
+        replace(called("build", combination=2), retries=3),
     ),
     "in a group": (
         {"annotations": {"fairlead.dev/concurrency-group": "g", "fairlead.dev/run-concurrency-group": "r"}},
@@ -121,30 +124,36 @@ def test_version(text: str | None, number: int) -> None:
 # Jobs
 
 
-def a_job(**fields: Any) -> JobRecord:  # noqa: ANN401  any of the Job's own
+def a_job(*, started: bool = False, **fields: Any) -> JobRecord:  # noqa: ANN401  any of the Job's own
     """Give what is kept of the Job of `job_document`."""
-    return JobRecord(UID, KEY, replace(attempt_at("build"), **fields), 8)
+    return JobRecord(UID, KEY, replace(attempt_at("build"), **fields), 8, started=started)
 
 
 GAVE_UP = condition("Failed", reason="BackoffLimitExceeded", message="Job has reached the specified backoff limit")
 JOBS = {
     "new": (job_document(), a_job()),
-    "suspended": (job_document(conditions=(condition("Suspended"),)), a_job()),
-    "complete": (job_document(conditions=(condition("Complete"),)), a_job(complete=True)),
-    "about to be complete": (job_document(conditions=(condition("SuccessCriteriaMet"),)), a_job(complete=True)),
-    "not complete": (job_document(conditions=(condition("Complete", "False"),)), a_job()),
+    "suspended": (job_document(conditions=(condition("Suspended"),)), a_job(started=True)),
+    "complete": (job_document(conditions=(condition("Complete"),)), a_job(started=True, complete=True)),
+    "about to be complete": (
+        job_document(conditions=(condition("SuccessCriteriaMet"),)),
+        a_job(started=True, complete=True),
+    ),
+    "not complete": (job_document(conditions=(condition("Complete", "False"),)), a_job(started=True)),
     "given up": (
         job_document(conditions=(GAVE_UP,)),
-        a_job(failure=JobFailure("BackoffLimitExceeded", "Job has reached the specified backoff limit")),
+        a_job(started=True, failure=JobFailure("BackoffLimitExceeded", "Job has reached the specified backoff limit")),
     ),
     "about to be given up": (
         job_document(conditions=(condition("FailureTarget", reason="DeadlineExceeded"),)),
-        a_job(failure=JobFailure("DeadlineExceeded")),
+        a_job(started=True, failure=JobFailure("DeadlineExceeded")),
     ),
     "being deleted": (job_document(deletionTimestamp="2026-03-01T12:00:00Z"), a_job(deleting=True)),
     "a combination": (
-        job_document(labels={**labels_of(), "fairlead.dev/combination": "12", "fairlead.dev/retries": "2"}),
-        a_job(node=NodeId(JobId("build"), 12), retries=2),
+        job_document(
+            name=name_of("build", combination=12),
+            labels={**labels_of(), "fairlead.dev/combination": "12", "fairlead.dev/retries": "2"},
+        ),
+        a_job(name=name_of("build", combination=12), node=NodeId(JobId("build"), 12), retries=2),
     ),
     "of a group": (
         job_document(
@@ -162,6 +171,14 @@ JOBS = {
 def test_job(document: dict[str, Any], record: JobRecord) -> None:
     """Of a Job its identity is kept, and whether it is over."""
     assert job_record(document) == record
+
+
+def test_job_that_is_taken_up() -> None:
+    """The Job controller sets a start time with its first status; what another controller looks after isn't its own."""
+    document, another = job_document(), job_document() | {"spec": {"managedBy": "kueue.x-k8s.io/multikueue"}}
+    begun = document | {"status": {"startTime": "2026-03-01T12:00:02Z", "ready": 0}}
+    records = [job_record(each) for each in (document, begun, another)]
+    assert [record and record.started for record in records] == [False, True, True]
 
 
 OWNED_BY_ANOTHER = [{"kind": "Workflow", "name": "ci", "uid": "another"}]
@@ -363,3 +380,9 @@ def test_identity() -> None:
     record = job_record(job_document(uid="other"))
     assert record is not None
     assert (record.owner, record.job.run) == (Uid("other"), RunNumber(1))
+
+
+def test_what_is_called_otherwise() -> None:
+    """A Job with all of our marks, but not our name, isn't ours where a watch tells of it."""
+    ours, forged = job_document(), job_document(name="forged")
+    assert (watched_job_record(ours), watched_job_record(forged)) == (job_record(ours), None)

@@ -181,7 +181,7 @@ async def test_error_on_the_stream(code: int, lists: int) -> None:
 
 
 async def test_busy_at_the_start() -> None:
-    """While the server is too busy to list, it is asked again, ever later."""
+    """While the server is too busy to list, it is asked again when it says."""
     async with ApiServer() as server, Client(server.connection, user_agent="test") as client:
         stage = Stage(server, client, None)
         stage.put("a")
@@ -191,7 +191,7 @@ async def test_busy_at_the_start() -> None:
         await asyncio.wait_for(stage.reflector.synced.wait(), 10)
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
-    assert (stage.jobs, stage.troubles) == (["a"], ["jobs: BusyError 0.2", "jobs: BusyError 0.4"])
+    assert (stage.jobs, stage.troubles) == (["a"], ["jobs: BusyError 1", "jobs: BusyError 1"])
 
 
 async def test_garbled() -> None:

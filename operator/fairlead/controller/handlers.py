@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import ssl
+import logging
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import kopf
+import structlog
 
+from fairlead.controller.session import open_session
+from fairlead.controller.webhook import WebhookServer
+from fairlead.kube.client import SILENCE_SECONDS, WATCH_SECONDS
+from fairlead.kube.reading import Reading
 from fairlead.kube.reduce import version_of, workflow_record
 from fairlead.model.crd import GROUP, KIND, PLURAL, TEMPLATE_KIND, TEMPLATE_PLURAL, VERSION
 from fairlead.model.problem import InvalidWorkflowError
@@ -15,7 +21,7 @@ from fairlead.syntax import parse_spec
 from fairlead.syntax.template import parse_template_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
     from fairlead.engine.store import Store
@@ -67,6 +73,13 @@ class _NoProgress(kopf.ProgressStorage):
         return essence
 
 
+class _Backoffs:
+    """Seconds to wait before each try of a request; there is always another."""
+
+    def __iter__(self) -> Iterator[float]:
+        return chain((0.5, 1.0, 2.0, 4.0), repeat(8.0))
+
+
 def build_registry(
     connection: Connection,
     store: Store,
@@ -79,17 +92,8 @@ def build_registry(
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
-    def login(**_: object) -> kopf.ConnectionInfo:
-        configuration = connection.configuration
-        return kopf.ConnectionInfo(
-            server=connection.server,
-            ca_path=configuration.ssl_ca_cert,
-            insecure=not configuration.verify_ssl,
-            scheme="Bearer" if connection.token else None,
-            token=connection.token,
-            certificate_path=configuration.cert_file,
-            private_key_path=configuration.key_file,
-        )
+    async def login(**_: object) -> kopf.AiohttpSession:
+        return kopf.AiohttpSession(server=connection.server, aiohttp_session=open_session(connection))
 
     @kopf.on.startup(registry=registry)
     async def on_startup(settings: kopf.OperatorSettings, **_: object) -> None:
@@ -101,7 +105,8 @@ def build_registry(
         await stop()
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
-    def on_workflow(event: kopf.RawEvent, **_: object) -> None:
+    async def on_workflow(event: kopf.RawEvent, **_: object) -> None:
+        # A coroutine, as kopf runs plain functions in threads, and the store belongs to the loop's.
         take_workflow(store, event["type"], event["object"])
 
     if admission is not None:
@@ -119,23 +124,37 @@ def build_registry(
 
 def configure(settings: kopf.OperatorSettings, admission: Admission | None) -> None:
     """Switch off what the engine does itself."""
+    logging.getLogger("kopf.objects").addFilter(_is_worth_a_line)
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.persistence.diffbase_storage = _NoDiffBase()
     settings.persistence.progress_storage = _NoProgress()
     settings.networking.trust_env = False
-    settings.watching.server_timeout = 300
+    # It asks again for as long as it takes; its default ends the process after a minute of errors.
+    settings.networking.error_backoffs = _Backoffs()
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 10
+    settings.watching.chunk_size = 500
+    settings.watching.server_timeout = WATCH_SECONDS
+    settings.watching.inactivity_timeout = SILENCE_SECONDS
     # Our handlers only pass on, so there is nothing to wait for at the end.
     settings.queueing.exit_timeout = 0.1
     settings.queueing.idle_timeout = 0.1
     if admission is not None:
-        settings.admission.server = kopf.WebhookServer(
-            addr="0.0.0.0",  # noqa: S104  in a Pod: the Service has to reach it
-            port=admission.port,
-            certfile=admission.certificate,
-            pkeyfile=admission.key,
-            verify_mode=ssl.CERT_NONE,
-        )
+        settings.admission.server = WebhookServer(admission.port, admission.certificate, admission.key)
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Leave out that a spec was refused, which its author is told; kopf calls it an error, with all of its settings."""
+    record.__dict__.pop("settings", None)
+    return not (str(record.msg).startswith("Webhook ") and " failed permanently: " in str(record.msg))
+
+
+def _unread(name: str, error: Exception) -> None:
+    structlog.get_logger("fairlead.watch").error("can't be read, passed over", workflow=name, exc_info=error)
+
+
+_read_workflow = Reading(workflow_record, _unread)
 
 
 def take_workflow(store: Store, kind: str | None, document: Any) -> None:  # noqa: ANN401  a JSON document
@@ -144,8 +163,11 @@ def take_workflow(store: Store, kind: str | None, document: Any) -> None:  # noq
     key = (metadata["namespace"], metadata["name"])
     if kind == "DELETED" or "deletionTimestamp" in metadata:
         store.workflows.drop(key, version_of(document))
-    else:
-        store.workflows.put(key, workflow_record(document))
+    elif (known := store.workflows.get(key)) is not None and known.version >= version_of(document):
+        # Most events tell of our own writes, and reading a large status takes long.
+        return
+    elif (record := _read_workflow(document)) is not None:
+        store.workflows.put(key, record)
 
 
 def review(kind: str, spec: dict[str, Any], old_spec: dict[str, Any] | None) -> None:

@@ -1,12 +1,13 @@
 """The life of the operator's process: what is started, in which order, and what happens when a part of it dies.
 
 Nothing is decided before everything has been read once: a Kubernetes Job that isn't known yet looks like one that is
-gone.
+gone. Of several replicas each reads everything, and works on what its Leases give it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING, Any, cast
 
 import kopf
@@ -14,13 +15,14 @@ import structlog
 
 from fairlead.controller.handlers import take_workflow
 from fairlead.kube.client import in_namespace
-from fairlead.kube.errors import KubeError, NotFoundError
+from fairlead.kube.errors import KubeError, NotFoundError, pause_after
 from fairlead.model.crd import GROUP, PLURAL, VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from fairlead.engine.engine import Engine
+    from fairlead.engine.keeper import Keeper
     from fairlead.engine.ports import Cluster
     from fairlead.engine.store import JobRecord, PodRecord
     from fairlead.kube.client import Client
@@ -29,11 +31,15 @@ if TYPE_CHECKING:
 _REPAIR_SECONDS = 300.0
 """How often all Workflows are listed, to repair what kopf's watch has lost."""
 
+_FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
 
 
 class OperatorLife:
-    """Starts and ends what runs beside kopf. `ended` is set when a part that has to run has died."""
+    """Starts and ends what runs beside kopf. `ended` is set when a part that has to run has died.
+
+    `keep` makes what keeps the Leases, given how to read everything anew; without it all is this process's.
+    """
 
     def __init__(
         self,
@@ -44,6 +50,7 @@ class OperatorLife:
         reflectors: Sequence[Reflector[JobRecord] | Reflector[PodRecord]],
         namespaces: Sequence[str],
         ended: asyncio.Event,
+        keep: Callable[[Callable[[], Awaitable[int]]], Keeper] | None = None,
     ) -> None:
         self._engine = engine
         self._cluster = cluster
@@ -51,13 +58,15 @@ class OperatorLife:
         self._reflectors = reflectors
         self._namespaces = namespaces
         self._ended = ended
+        self._keeper = keep(self.refresh) if keep is not None else None
         self._listed = asyncio.Event()
+        self._version = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._log = structlog.get_logger("fairlead.operator")
         self.failure: BaseException | None = None
 
     async def start(self) -> None:
-        """Start everything; returns when Workflows can be listed, the rest of the reading goes on in the background.
+        """Start everything; returns when Workflows can be listed, or a part has died; the rest goes on meanwhile.
 
         kopf looks only once which resources there are, so it must not look before the CRD is installed.
         """
@@ -65,10 +74,15 @@ class OperatorLife:
             self._spawn(reflector.run(), "reflector")
         self._spawn(self._repair(), "repair")
         self._spawn(self._work(), "engine")
-        await self._listed.wait()
+        waits = [asyncio.create_task(each.wait()) for each in (self._listed, self._ended)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for each in waits:
+            each.cancel()
 
     async def stop(self) -> None:
-        """End everything. What was begun stays as it is; the next start goes on from there."""
+        """End everything. What was begun stays as it is; the next start, or another replica, goes on from there."""
+        if self._keeper is not None:
+            await self._keeper.end()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -89,33 +103,59 @@ class OperatorLife:
         await self._listed.wait()
         for reflector in self._reflectors:
             await reflector.synced.wait()
+        # What is kept of each workflow needn't be searched for garbage: that stops everything for 60 ms a thousand.
+        gc.freeze()
         self._log.info("ready", workflows=len(self._engine.store.workflows), jobs=len(self._engine.store.jobs))
+        if self._keeper is not None:
+            self._spawn(self._keeper.run(), "leases")
+        else:
+            # Whoever worked on them before may have died with a request on its way.
+            self._engine.take_up(lambda _: True, self._version)
         await self._engine.run(self._cluster)
 
+    async def refresh(self) -> int:
+        """Read everything anew, until that succeeds; gives the version of the Workflows."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                versions = await asyncio.gather(*map(self._list, self._namespaces or (None,)))
+                await asyncio.gather(*(reflector.refresh() for reflector in self._reflectors))
+            except KubeError as error:
+                self._log.warning("can't read what there is", error=str(error), retry_in=pause_after(error, pause))
+                await asyncio.sleep(pause_after(error, pause))
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            else:
+                return max(versions)
+
     async def _repair(self) -> None:
-        pause = 0.2
+        pause = _FIRST_PAUSE
         while True:
             try:
                 for namespace in self._namespaces or (None,):
-                    await self._list(namespace)
+                    self._version = max(self._version, await self._list(namespace))
             except KubeError as error:
                 said = "is the CRD installed?" if isinstance(error, NotFoundError) else str(error)
-                self._log.warning("can't list Workflows", error=said, retry_in=pause)
-                await asyncio.sleep(pause)
+                self._log.warning("can't list Workflows", error=said, retry_in=pause_after(error, pause))
+                await asyncio.sleep(pause_after(error, pause))
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 continue
             self._listed.set()
-            pause = 0.2
+            pause = _FIRST_PAUSE
             await asyncio.sleep(_REPAIR_SECONDS)
 
-    async def _list(self, namespace: str | None) -> None:
+    async def _list(self, namespace: str | None) -> int:
         path = f"/apis/{GROUP}/{VERSION}{in_namespace(namespace)}/{PLURAL}"
-        documents, version = await self._client.list(path, PLURAL)
-        for document in documents:
-            take_workflow(self._engine.store, "LISTED", document)
-        live = {(document["metadata"]["namespace"], document["metadata"]["name"]) for document in documents}
+        live: set[tuple[str, str]] = set()
+        version = ""
+        async for documents, version in self._client.pages(path, PLURAL):  # noqa: B007
+            for document in documents:
+                take_workflow(self._engine.store, "LISTED", document)
+                live.add((document["metadata"]["namespace"], document["metadata"]["name"]))
+            # Thousands of large ones take seconds, in which a Lease would be lost, or a probe fail.
+            await asyncio.sleep(0)
         number = int(version) if version.isdecimal() else 0
         self._engine.store.workflows.keep_only(live, number, namespace)
+        return number
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

@@ -9,6 +9,7 @@ import aiohttp
 import orjson
 
 from fairlead.kube.errors import ApiError, ExpiredError, UnreachableError, error_for
+from fairlead.kube.jsontext import read_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 
 MERGE_PATCH = "application/merge-patch+json"
 JSON = "application/json"
+METADATA = f"{JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1, {JSON}"
 
 _CHUNK = 500
-_WATCH_SECONDS = 300
-_SILENCE_SECONDS = 100.0
-"""A watch sends a bookmark about every minute; one that is silent for longer hangs half-open, or is of a kind of which
-there has been nothing yet."""
+WATCH_SECONDS = 20
+"""How long a watch is asked to last. The server closes it then, after a bookmark; going on from there costs it little.
+"""
+SILENCE_SECONDS = 25.0
+"""A watch that is neither heard of nor closed by then hangs half-open: nobody is there any more who would close it."""
 
 
 class Client:
@@ -52,10 +55,22 @@ class Client:
         await self._session.close()
 
     async def request(
-        self, verb: str, path: str, resource: str, body: bytes | None = None, content_type: str = JSON
+        self,
+        verb: str,
+        path: str,
+        resource: str,
+        body: bytes | None = None,
+        content_type: str = JSON,
+        *,
+        metadata_only: bool = False,
     ) -> dict[str, Any]:
-        """Send one request and read its JSON. Raises ApiError and UnreachableError."""
+        """Send one request and read its JSON. Raises ApiError and UnreachableError.
+
+        `metadata_only`: the answer may be without spec and status, which saves sending and reading them.
+        """
         headers = {"Content-Type": content_type} if body is not None else {}
+        if metadata_only:
+            headers["Accept"] = METADATA
         return self._read(await self._send(verb, path, resource, headers, body))
 
     async def text(self, path: str, resource: str, most: int) -> str:
@@ -91,6 +106,24 @@ class Client:
             raise _error(status, content, response.headers.get("Retry-After"))
         return content
 
+    async def pages(
+        self, path: str, resource: str, selector: str = "", *, name: str = ""
+    ) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
+        """Read a whole collection as `list` does, chunk by chunk, so that never all of it is in memory.
+
+        The version is that of the whole, and the same for each chunk.
+        """
+        query, token = f"?limit={_CHUNK}{_and_selector(selector, name)}", ""
+        while True:
+            page = await self.request("GET", f"{path}{query}{token}", resource)
+            metadata = page.get("metadata") or {}
+            if "resourceVersion" not in metadata:
+                raise UnreachableError(f"{self._connection.server}: not the answer of an API server: no list")
+            yield page.pop("items", None) or [], metadata["resourceVersion"]
+            if not metadata.get("continue"):
+                return
+            token = f"&continue={metadata['continue']}"
+
     async def list(
         self, path: str, resource: str, selector: str = "", *, name: str = ""
     ) -> tuple[list[dict[str, Any]], str]:
@@ -99,14 +132,10 @@ class Client:
         With `name` only what is called so.
         """
         items: list[dict[str, Any]] = []
-        query, token = f"?limit={_CHUNK}{_and_selector(selector, name)}", ""
-        while True:
-            page = await self.request("GET", f"{path}{query}{token}", resource)
-            items += page.get("items") or []
-            metadata = page["metadata"]
-            if not metadata.get("continue"):
-                return items, metadata["resourceVersion"]
-            token = f"&continue={metadata['continue']}"
+        version = ""
+        async for page, version in self.pages(path, resource, selector, name=name):  # noqa: B007  the last one's
+            items += page
+        return items, version
 
     async def watch(
         self, path: str, resource: str, version: str, selector: str = "", *, name: str = ""
@@ -118,9 +147,9 @@ class Client:
         Ends when the server closes it, or is silent for too long.
         Raises ExpiredError when it has to be listed again, UnreachableError when the connection breaks.
         """
-        query = f"?watch=1&allowWatchBookmarks=true&timeoutSeconds={_WATCH_SECONDS}&resourceVersion={version}"
+        query = f"?watch=1&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}&resourceVersion={version}"
         url = f"{self._connection.server}{path}{query}{_and_selector(selector, name)}"
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=_SILENCE_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE_SECONDS)
         start = time.perf_counter()
         try:
             async with self._session.get(url, headers=self._connection.headers(), timeout=timeout) as response:
@@ -131,7 +160,7 @@ class Client:
                 async for chunk in response.content.iter_any():
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in lines:
-                        yield _event(self._read(line))
+                        yield _event(self._read_event(line))
         except aiohttp.SocketTimeoutError:
             return
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -154,12 +183,19 @@ class Client:
 
     def _read(self, content: bytes) -> dict[str, Any]:
         try:
-            document = orjson.loads(content)
+            document = read_json(content)
         except orjson.JSONDecodeError as error:
             raise UnreachableError(f"{self._connection.server}: not the answer of an API server: {error}") from error
         if not isinstance(document, dict):
             raise UnreachableError(f"{self._connection.server}: not the answer of an API server: no JSON object")
         return document
+
+    def _read_event(self, line: bytes) -> dict[str, Any]:
+        event = self._read(line)
+        found = event.get("object")
+        if not isinstance(found, dict) or not (event.get("type") == "ERROR" or found.get("metadata")):
+            raise UnreachableError(f"{self._connection.server}: not the answer of an API server: no event")
+        return event
 
 
 def in_namespace(namespace: str | None) -> str:
@@ -183,7 +219,7 @@ def _and_selector(selector: str, name: str) -> str:
 
 
 def _event(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    kind, found = event["type"], event["object"]
+    kind, found = str(event.get("type")), event["object"]
     if kind == "ERROR":
         code = found.get("code", 500)
         said = found.get("message", "")
@@ -193,7 +229,7 @@ def _event(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def _error(status: int, content: bytes, retry_after: str | None) -> ApiError:
     try:
-        answer = orjson.loads(content)
+        answer = read_json(content)
         reason, message = str(answer.get("reason", "")), str(answer.get("message", ""))
     except (orjson.JSONDecodeError, AttributeError):
         reason, message = "", content[:300].decode(errors="replace")

@@ -12,7 +12,7 @@ import orjson
 
 from fairlead.engine import errors as engine
 from fairlead.engine.templates import called_spec
-from fairlead.kube.client import MERGE_PATCH
+from fairlead.kube.client import MERGE_PATCH, in_namespace
 from fairlead.kube.errors import (
     AlreadyExistsError,
     ApiError,
@@ -23,7 +23,7 @@ from fairlead.kube.errors import (
 )
 from fairlead.kube.outputs import complete, log_path, most_bytes, without_outputs
 from fairlead.kube.patch import merge_patch
-from fairlead.kube.reduce import job_record, version_of, workflow_record
+from fairlead.kube.reduce import job_record, pod_record, version_of, with_status, workflow_record
 from fairlead.model.crd import API_VERSION, GROUP, KIND, PLURAL, TEMPLATE_PLURAL, VERSION
 from fairlead.model.problem import quote
 from fairlead.model.status import format_time
@@ -46,6 +46,7 @@ COMPONENT = "fairlead"
 _MOST_EVENT_TEXT = 1000
 _PERMANENT = frozenset({"Invalid", "BadRequest", "MethodNotAllowed"})
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
+_TOO_MANY_REQUESTS = 429
 _LOG_PATIENCE = timedelta(seconds=10)
 
 
@@ -60,12 +61,14 @@ class KubernetesCluster:
         *,
         keep_seconds: int,
         agent_image: str | None = None,
+        owns: Callable[[WorkflowKey], bool] = lambda _: True,
     ) -> None:
         self._client = client
         self._store = store
         self._clock = clock
         self._keep_seconds = keep_seconds
         self._agent_image = agent_image
+        self._owns = owns
 
     async def create_job(self, record: WorkflowRecord, create: CreateJob) -> None:
         """POST the Job; where its deterministic name is taken, it is ours from before, and is read instead."""
@@ -79,6 +82,9 @@ class KubernetesCluster:
         with _translated():
             if create.instead_of is not None:
                 await self._make_sure_it_is_gone(path, "jobs", create.instead_of, record)
+            if create.podless is not None:
+                await self._make_sure_no_pod_is_there(create.podless, record)
+            self._make_sure_it_is_ours(record)
             document = await self._make(path, "jobs", create.name, manifest)
         if not self._keep(document, record):
             said = f"there is a Job {create.name} that isn't this Workflow's"
@@ -92,6 +98,7 @@ class KubernetesCluster:
                 await self._make_sure_it_is_gone(path, PLURAL, call.instead_of, record)
             spec = await self._instantiated(record.resource.key, call)
             manifest = call_manifest(call, record.resource, spec, keep_seconds=self._keep_seconds)
+            self._make_sure_it_is_ours(record)
             document = await self._make(path, PLURAL, call.name, manifest)
         if not self._keep_call(document, record):
             said = "is being deleted" if "deletionTimestamp" in document["metadata"] else "isn't this Workflow's"
@@ -100,7 +107,9 @@ class KubernetesCluster:
     async def delete_job(self, record: WorkflowRecord, delete: DeleteJob) -> None:
         """DELETE the Job; the garbage collector ends its Pods, with their grace."""
         path = f"/apis/batch/v1/namespaces/{record.resource.key.namespace}/jobs/{delete.name}"
-        body = orjson.dumps({"propagationPolicy": "Background"})
+        # It goes after its Pods, so that they count as long as they work though nobody has seen them yet.
+        body = orjson.dumps({"propagationPolicy": "Foreground"})
+        self._make_sure_it_is_ours(record)
         with _translated():
             try:
                 document = await self._client.request("DELETE", path, "jobs", body)
@@ -120,14 +129,31 @@ class KubernetesCluster:
             return
         patch = {"metadata": {"uid": known.resource.uid, "annotations": {CANCEL: str(cancel.run)}}}
         path = f"{_path(record.resource.key)}/{cancel.name}"
+        self._make_sure_it_is_ours(record)
+        document: dict[str, Any] | None
         with _translated():
             try:
                 document = await self._client.request("PATCH", path, PLURAL, orjson.dumps(patch), MERGE_PATCH)
-            except (NotFoundError, ConflictError):
-                # It is gone; who has its name now isn't asked to end.
-                self._store.workflows.drop((record.resource.key.namespace, cancel.name), known.version)
-                return
-        self._keep_call(document, record)
+            except NotFoundError:
+                document = None
+            except ConflictError as error:
+                # The same answer comes for another uid and for a server that is pressed too hard.
+                document = await self._found(path, known.resource.uid)
+                if document is not None:
+                    raise engine.ConflictError(error.message) from error
+        if document is None:
+            # It is gone; who has its name now isn't asked to end.
+            self._store.workflows.drop((record.resource.key.namespace, cancel.name), known.version)
+        else:
+            self._keep_call(document, record)
+
+    async def _found(self, path: str, uid: str) -> dict[str, Any] | None:
+        """Read a Workflow, if it is still the one of a uid."""
+        try:
+            document = await self._client.request("GET", path, PLURAL)
+        except NotFoundError:
+            return None
+        return document if document["metadata"]["uid"] == uid else None
 
     async def delete_workflow(self, record: WorkflowRecord) -> None:
         """DELETE the Workflow, unless somebody has written to it; the garbage collector takes what it owns."""
@@ -135,6 +161,7 @@ class KubernetesCluster:
         condition = {"uid": record.resource.uid, "resourceVersion": str(record.version)}
         body = orjson.dumps({"preconditions": condition, "propagationPolicy": "Background"})
         version = record.version
+        self._make_sure_it_is_ours(record)
         with _translated():
             try:
                 document = await self._client.request("DELETE", f"{_path(key)}/{key.name}", PLURAL, body)
@@ -170,19 +197,22 @@ class KubernetesCluster:
         """PATCH what has changed, on condition that nobody else has written."""
         key = record.resource.key
         path = f"{_path(key)}/{key.name}/status"
+        document = status.to_json(record.recorded)
         patch = {
             "metadata": {"resourceVersion": str(record.version), "uid": record.resource.uid},
-            "status": merge_patch(record.status, status.to_json()),
+            "status": merge_patch(record.status, document),
         }
+        body = orjson.dumps(patch)
+        self._make_sure_it_is_ours(record)
         with _translated():
             try:
-                document = await self._client.request("PATCH", path, PLURAL, orjson.dumps(patch), MERGE_PATCH)
+                answer = await self._client.request("PATCH", path, PLURAL, body, MERGE_PATCH, metadata_only=True)
             except ConflictError as error:
                 raise engine.ConflictError(error.message) from error
             except NotFoundError as error:
                 self._store.workflows.drop((key.namespace, key.name), record.version)
                 raise engine.GoneError(error.message) from error
-        written = workflow_record(document)
+        written = with_status(record, document, version_of(answer))
         self._store.workflows.put((key.namespace, key.name), written)
 
     async def announce(self, record: WorkflowRecord, announcement: Announcement) -> None:
@@ -211,12 +241,20 @@ class KubernetesCluster:
             "reportingComponent": COMPONENT,
         }
         path = f"/api/v1/namespaces/{key.namespace}/events"
+        self._make_sure_it_is_ours(record)
         with _translated(), suppress(AlreadyExistsError):
             await self._client.request("POST", path, "events", orjson.dumps(event))
 
+    def _make_sure_it_is_ours(self, record: WorkflowRecord) -> None:
+        """Write nothing for a workflow that another replica works on by now; to be asked right before each write."""
+        if not self._owns(record.resource.key):
+            raise engine.NotOwnedError(f"another replica works on {record.resource.key} now")
+
     async def _make(self, path: str, resource: str, name: str, manifest: dict[str, Any]) -> dict[str, Any]:
+        # Of a Job the answer tells nothing that we didn't say, but for its version.
+        brief = resource == "jobs"
         try:
-            return await self._client.request("POST", path, resource, orjson.dumps(manifest))
+            return await self._client.request("POST", path, resource, orjson.dumps(manifest), metadata_only=brief)
         except AlreadyExistsError:
             return await self._client.request("GET", f"{path}/{name}", resource)
 
@@ -229,6 +267,22 @@ class KubernetesCluster:
         kept = self._keep_call(document, record) if resource == PLURAL else self._keep(document, record)
         if kept:
             raise engine.ConflictError(f"{name} is there, but was not seen yet")
+
+    async def _make_sure_no_pod_is_there(self, job: str, record: WorkflowRecord) -> None:
+        # The watch of Pods may hang while that of Jobs goes on, and a Pod that has done its work would be missed.
+        namespace = record.resource.key.namespace
+        path, unseen = f"/api/v1{in_namespace(namespace)}/pods", []
+        documents, _ = await self._client.list(path, "pods", f"job-name%3D{job}")
+        for document in documents:
+            item, key = pod_record(document), (namespace, document["metadata"]["name"])
+            if item is None or item.owner != record.resource.uid:
+                continue
+            known = self._store.pods.get(key)
+            if known is None or known.version < item.version:
+                self._store.pods.put(key, item)
+                unseen.append(item.pod.name)
+        if unseen:
+            raise engine.ConflictError(f"Pods are there, but were not seen yet: {', '.join(unseen)}")
 
     async def _instantiated(self, caller: WorkflowKey, call: CallWorkflow) -> dict[str, Any]:
         """Read the template, and give the spec of a Workflow made of it."""
@@ -270,6 +324,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except BusyError as error:
+        if error.status == _TOO_MANY_REQUESTS:
+            raise engine.OverloadedError(str(error), error.retry_after or 1.0) from error
         raise engine.UnavailableError(str(error), error.retry_after) from error
     except ApiError as error:
         raise engine.RefusedError(error.message, final=error.reason in _PERMANENT) from error

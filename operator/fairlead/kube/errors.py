@@ -12,6 +12,9 @@ ConfigurationError     there is no cluster to talk to, or no way in
 
 from __future__ import annotations
 
+_LONGEST_WISH = 60.0
+"""Seconds of a Retry-After that are respected; nobody would find out earlier that it was a mistake."""
+
 
 class KubeError(Exception):
     """Anything that goes wrong between this program and a cluster."""
@@ -54,6 +57,12 @@ class ExpiredError(ApiError):
 
 class BusyError(ApiError):
     """The server can't answer now."""
+
+
+def pause_after(error: KubeError, pause: float) -> float:
+    """Give the seconds to wait before the next try: a pause, or a longer one that the server asks for."""
+    asked = error.retry_after if isinstance(error, ApiError) else None
+    return max(pause, min(asked or 0.0, _LONGEST_WISH))
 
 
 def error_for(status: int, reason: str, message: str, retry_after: float | None) -> ApiError:

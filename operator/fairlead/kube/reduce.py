@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairlead.engine.store import Call, JobRecord, PodRecord, WorkflowRecord
 from fairlead.model.ids import Attempt, JobId, NodeId, RunNumber, SpecDigest, Uid, WorkflowKey
-from fairlead.model.status import WorkflowStatus
+from fairlead.model.status import WorkflowStatus, is_sane
 from fairlead.plan import (
     CalledWorkflow,
     ContainerRunning,
@@ -19,6 +19,7 @@ from fairlead.plan import (
     Pod,
     Resource,
 )
+from fairlead.plan.names import node_name
 from fairlead.plan.neighbours import Caller
 from fairlead.plan.observed import ServiceState
 from fairlead.plan.runs import CANCEL
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+_NO_STATUS = WorkflowStatus()
+
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
@@ -59,6 +62,11 @@ class _Attempt:
     retries: int
     group: str | None
     run_group: str | None
+
+    def is_called(self, name: str) -> bool:
+        """Whether that is the name of what is made for it."""
+        resource = Resource(self.workflow, self.owner, 1, _NO_STATUS)
+        return node_name(resource, self.digest, self.run, self.node, self.attempt) == name
 
     def job(self, name: str) -> KubernetesJob:
         """Give the Kubernetes Job of it, as far as that is known."""
@@ -95,6 +103,22 @@ def workflow_record(document: Mapping[str, Any]) -> WorkflowRecord:
         status=status,
         version=version_of(document),
         call=_call(attempt, metadata, read) if attempt is not None else None,
+    )
+
+
+def with_status(record: WorkflowRecord, document: Json, version: int) -> WorkflowRecord:
+    """Give a Workflow as it is once this status was written on condition of the recorded version.
+
+    It is read back from what was sent, so that it is what a restarted operator would find.
+    """
+    status = WorkflowStatus.from_json(document, record.recorded)
+    call = record.call
+    return replace(
+        record,
+        resource=replace(record.resource, status=status),
+        status=document,
+        version=version,
+        call=call and replace(call, workflow=replace(call.workflow, status=status)),
     )
 
 
@@ -135,7 +159,26 @@ def job_record(document: Json) -> JobRecord | None:
         failure=_failure(document),
         deleting="deletionTimestamp" in metadata,
     )
-    return JobRecord(attempt.owner, attempt.workflow, job, version_of(document))
+    return JobRecord(attempt.owner, attempt.workflow, job, version_of(document), started=_started(document))
+
+
+def _started(document: Json) -> bool:
+    """Whether the Job controller has taken a Job up: begun with it, or said why not; other controllers count as one.
+
+    It sets startTime with its first status, also where a quota keeps it from making Pods; a suspended one gets a
+    condition instead.
+    """
+    status = document.get("status") or {}
+    return "startTime" in status or bool(status.get("conditions")) or "managedBy" in (document.get("spec") or {})
+
+
+def watched_job_record(document: Json) -> JobRecord | None:
+    """Read a Kubernetes Job that a watch or a list tells of; None also where it isn't called as we call it.
+
+    Whoever may make Jobs can write labels and owners, but not make a second one of the same name.
+    """
+    attempt = _attempt(document["metadata"])
+    return job_record(document) if attempt is not None and attempt.is_called(document["metadata"]["name"]) else None
 
 
 def _attempt(metadata: Json) -> _Attempt | None:
@@ -177,7 +220,7 @@ def pod_record(document: Json) -> PodRecord | None:
     unscheduled = _condition(document, "PodScheduled", truth="False")
     services = _services(document)
     taken = "deletionTimestamp" in metadata or _condition(document, "DisruptionTarget") is not None
-    attempt = _labelled(metadata)
+    attempt, job = _labelled(metadata), owners[0]["name"]
     return PodRecord(
         owner=Uid(labels[LABEL_WORKFLOW_UID]),
         workflow=WorkflowKey(metadata["namespace"], labels[LABEL_WORKFLOW]),
@@ -192,7 +235,7 @@ def pod_record(document: Json) -> PodRecord | None:
             services=services,
         ),
         version=version_of(document),
-        of=attempt.job(owners[0]["name"]) if attempt is not None else None,
+        of=attempt.job(job) if attempt is not None and attempt.is_called(job) else None,
     )
 
 
@@ -267,4 +310,9 @@ def _condition(document: Json, *types: str, truth: str = "True") -> Json | None:
 
 
 def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+    """Read a moment; one with which nobody could reckon counts as none."""
+    try:
+        moment = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+    return moment if moment is not None and is_sane(moment) else None

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from fairlead.kube.client import in_namespace
-from fairlead.kube.errors import ApiError, BusyError, ExpiredError, KubeError
+from fairlead.kube.errors import ApiError, BusyError, ExpiredError, KubeError, pause_after
 from fairlead.kube.reduce import version_of
 
 if TYPE_CHECKING:
@@ -76,16 +76,26 @@ class Reflector(Generic[V]):
                 if isinstance(error, ApiError) and not isinstance(error, BusyError):
                     # Whatever the server has against going on from there, it may let us start anew.
                     version = ""
-                self._troubled(self._resource, error, pause)
-                await asyncio.sleep(pause)
+                wait = pause_after(error, pause)
+                self._troubled(self._resource, error, wait)
+                await asyncio.sleep(wait)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
+    async def refresh(self) -> None:
+        """Read the collection once more, beside the watch. Raises KubeError."""
+        await self._list()
+
     async def _list(self) -> str:
-        documents, version = await self._client.list(self._path, self._resource, self._selector)
-        for document in documents:
-            self._take("LISTED", document)
+        keys: set[ItemKey] = set()
+        version = ""
+        async for documents, version in self._client.pages(self._path, self._resource, self._selector):  # noqa: B007
+            for document in documents:
+                self._take("LISTED", document)
+                keys.add(_key(document))
+            # Tens of thousands take seconds, in which a Lease would be lost, or a probe fail.
+            await asyncio.sleep(0)
         number = int(version) if version.isdecimal() else 0
-        self._shelf.keep_only((_key(document) for document in documents), number, self._namespace)
+        self._shelf.keep_only(keys, number, self._namespace)
         self.synced.set()
         return version
 

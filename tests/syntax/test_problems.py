@@ -125,6 +125,18 @@ TABLE: dict[str, tuple[Any, list[str]]] = {
         one(env={"A": deep(65)}),
         ["spec.jobs: is nested too deeply"],
     ),
+    "too many expressions": (
+        one(env={"A": "${{ 1 }}" * 50_001}),
+        ["spec: has 50001 expressions; at most 50000 can be filled in"],
+    ),
+    "too many steps": (
+        one(commands=["a"] * 1001),
+        ["spec.jobs.build.commands: has more than 1000 of them, which are the most"],
+    ),
+    "too many services": (
+        one(services={f"s{at}": "a" for at in range(101)}),
+        ["spec.jobs.build.services: has more than 100 of them, which are the most"],
+    ),
     # Durations
     "a bad duration": (
         one(timeout="soon"),

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _MOST_ROUNDS = 4
 _MOST_DEPTH = 64
 """Levels below a field of the spec: far more than a Pod's template has, far fewer than Python's stack."""
+_MOST_EXPRESSIONS = 50_000
+"""Ten for each of the most jobs that there may be: what can be read, and filled in, within a few seconds."""
 _PLACEHOLDER = "placeholder"
 _KEY = "[key]"
 _WORDS = {
@@ -49,6 +51,9 @@ def check_shape(document: Mapping[str, object], model: type[B]) -> tuple[B | Non
     deep = [Problem(("spec", name), "is nested too deeply") for name, value in document.items() if _too_deep(value)]
     if deep:
         return None, deep
+    written = _expressions(document)
+    if written > _MOST_EXPRESSIONS:
+        return None, [Problem(("spec",), f"has {written} expressions; at most {_MOST_EXPRESSIONS} can be filled in")]
     problems: list[Problem] = []
     rest: Any = deepcopy(dict(document))
     for turn in range(_MOST_ROUNDS):
@@ -71,6 +76,18 @@ def _too_deep(value: object) -> bool:
     return bool(level)
 
 
+def _expressions(value: object) -> int:
+    match value:
+        case str():
+            return value.count("${{")
+        case dict():
+            return sum(map(_expressions, value.values()))
+        case list():
+            return sum(map(_expressions, value))
+        case _:
+            return 0
+
+
 def _problem(error: ErrorDetails, model: type[Body]) -> Problem:
     path = _path(error)
     name = path[-1]
@@ -83,6 +100,8 @@ def _problem(error: ErrorDetails, model: type[Body]) -> Problem:
             known = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
             said = f"{quote(str(error['input']))} is none of {', '.join(known)}"
             return Problem(path, said, closest(str(error["input"]), known))
+        case "too_long":
+            return Problem(path, f"has more than {error['ctx']['max_length']} of them, which are the most")
         case kind if kind in _WORDS:
             return Problem(path, _WORDS[kind])
         case "too_short" if path == ("spec", "jobs"):

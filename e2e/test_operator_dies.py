@@ -1,4 +1,4 @@
-"""The operator is killed, hard and at bad moments: nothing is lost and nothing is done twice."""
+"""All replicas of the operator are killed, hard and at bad moments: nothing is lost and nothing is done twice."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def long_run() -> Json:
 
 
 def kill_process(installation: Installation) -> None:
-    """Kill the operator's process from outside of its Pod, as soon as there is one; the kubelet starts another."""
+    """Kill the operator's processes from outside of their Pods, as soon as there is one; the kubelet starts others."""
 
     def look() -> list[int]:
         return [each for pod in installation.pods() for each in processes_of(pod["metadata"]["uid"], "operator")]
@@ -49,7 +49,7 @@ def kill_process(installation: Installation) -> None:
 
 
 def delete_pod(installation: Installation) -> None:
-    """Delete the operator's Pod without grace; its Deployment makes another."""
+    """Delete the operator's Pods without grace; their Deployment makes others."""
     names = [pod["metadata"]["name"] for pod in installation.pods()]
     installation.kubectl.within(NAMESPACE).run("delete", "pod", *names, "--grace-period=0", "--force")
 
@@ -103,7 +103,7 @@ def test_what_happens_while_it_is_away(sandbox: Sandbox, installation: Installat
         sandbox.apply("comes", "{jobs: {one: {image: 'busybox:1.35', commands: ['true']}}}")
         wait_for("the Pod to end", lambda: len(sandbox.living_pods("ends")) == 0)
     finally:
-        system.run("scale", "deployment/fairlead", "--replicas=1")
+        system.run("scale", "deployment/fairlead", "--replicas=2")
     assert sandbox.wait("ends")["progress"] == "2/2"
     assert sandbox.wait("comes")["run"] == 1
     assert sandbox.wait("changes")["run"] == 2

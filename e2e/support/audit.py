@@ -46,6 +46,10 @@ class AuditLog:
         """Give the requests of a user, to resources, in a namespace or in all places."""
         return [each for each in self._read(user) if each.user == user and namespace in (None, each.namespace)]
 
+    def within(self, namespace: str) -> list[Request]:
+        """Give everybody's requests in a namespace."""
+        return [each for each in self._read(f'"{namespace}"') if each.namespace == namespace]
+
     def _read(self, word: str) -> Iterator[Request]:
         marker = word.encode()
         with self.path.open("rb") as log:

@@ -100,7 +100,7 @@ class Installation:
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def wait_until_ready(self, seconds: float = 90) -> None:
-        """Wait until exactly one Pod is ready, and its webhook says no to what is wrong."""
+        """Wait until all Pods are ready and no others are there, and their webhook says no to what is wrong."""
         wait_for("a ready operator", self._is_ready, seconds=seconds)
         wait_for("the webhook to answer", self._refuses, seconds=seconds)
 
@@ -116,9 +116,15 @@ class Installation:
         return output + said
 
     def _is_ready(self) -> bool:
-        pods = self.pods()
-        conditions = [each for pod in pods for each in pod["status"].get("conditions", ())]
-        return len(pods) == 1 and any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+        wanted: int = self._deployment()["spec"]["replicas"]
+        conditions = [each for pod in self.pods() for each in pod["status"].get("conditions", ())]
+        ready = [each for each in conditions if each["type"] == "Ready" and each["status"] == "True"]
+        return len(self.pods()) == len(ready) == wanted
+
+    def _deployment(self) -> Json:
+        found = self.kubectl.within(NAMESPACE).get("deployment", RELEASE)
+        assert found is not None, "the operator isn't installed"
+        return found
 
     def _refuses(self) -> bool:
         code, _, said = self.kubectl.attempt("create", "--dry-run=server", "-f", "-", stdin=json.dumps(_WRONG))

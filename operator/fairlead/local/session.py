@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from fairlead.engine.engine import Engine, Pace
+from fairlead.engine.engine import Engine
 from fairlead.engine.errors import EngineError, RefusedError
+from fairlead.engine.pace import Pace
 from fairlead.engine.runs import NotFoundError
 from fairlead.kube.reduce import workflow_record
 from fairlead.local.cluster import LocalCluster, annotated
@@ -157,7 +158,10 @@ class Session:
         del key, before, after
         self._moved.set()
 
-    def created(self, key: WorkflowKey, create: Creation) -> None:
+    def waited(self, key: WorkflowKey, seconds: float) -> None:
+        """Do nothing: nobody measures it."""
+
+    def created(self, key: WorkflowKey, create: Creation, seconds: float) -> None:
         """Do nothing: the status tells."""
 
     def deleted(self, key: WorkflowKey, delete: DeleteJob) -> None:

@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup try check test e2e cluster cluster-down demo verify generate bench lock
+.PHONY: simulate faults soak help setup try check test e2e cluster cluster-down demo verify generate bench bench-planner bench-report lock
 
 PYTHON := .venv/bin/python
 # The cluster's binaries (kubectl and helm among them) come before whatever else the machine has.
@@ -30,6 +30,7 @@ test: ## Everything: build what the cluster needs, check, verify, e2e
 	e2e/cluster up
 	$(WITH_CLUSTER) $(MAKE) check
 	$(WITH_CLUSTER) $(MAKE) verify
+	$(MAKE) simulate
 	$(MAKE) e2e
 	e2e/cluster down
 
@@ -44,6 +45,9 @@ cluster: ## Bring a real cluster up on this machine, and say how to use it
 cluster-down: ## End the cluster and all that belongs to it
 	e2e/cluster down
 
+simulate: setup ## The operator in a simulated cluster where all goes wrong: SEEDS=1000, FIRST=0; SEED=42 shows one
+	$(PYTHON) -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0))
+
 demo: setup ## A cluster, the operator, and this project's own CI workflow in it
 	e2e/demo
 
@@ -53,9 +57,24 @@ verify: setup ## Fail where something generated is stale
 generate: setup ## Write what is generated: the CRD, the chart's copy of it, manifests/install.yaml
 	$(WITH_CLUSTER) scripts/generate
 
-bench: setup ## What it costs, beside plain Jobs, in one run
+faults: setup ## Hurt the operator and its cluster in all ways, for 20 minutes; fills docs/reliability.md. SEED=1
 	e2e/cluster up
-	$(WITH_CLUSTER) $(PYTHON) bench/hop.py
+	$(PYTHON) -m e2e.faults --seed $(or $(SEED),1) --write
+
+soak: setup ## A mixed load under faults for MINUTES=20: does anything grow? SEED=1
+	e2e/cluster up
+	$(PYTHON) -m e2e.faults.soak --minutes $(or $(MINUTES),20) --seed $(or $(SEED),1) --write
+
+bench: setup ## What it costs, beside plain Jobs: half an hour; ONLY=hop,live SCALE=0.1 LIMITS=raised LOAD=graph
+	$(PYTHON) -m bench run --only "$(ONLY)" --scale $(or $(SCALE),1) --limits $(or $(LIMITS),both) --load "$(LOAD)"
+	$(PYTHON) -m bench report
+
+bench-planner: setup ## The same of the planner alone, which needs no cluster
+	$(PYTHON) -m bench run --only planner
+	$(PYTHON) -m bench report
+
+bench-report: setup ## Write docs/performance.md's tables and figures from bench/results
+	$(PYTHON) -m bench report
 
 lock: setup ## Pin the dependencies anew
 	scripts/lock

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.mutants import MUTANTS, Mutant
+from tests.simulation.simulation import simulate
+
+_SEEDS = 50
+_ROOT = Path(__file__).parents[2]
+
+
+def test_nothing_is_lost_doubled_or_stuck() -> None:
+    """Whatever befalls requests, watches, processes and Pods: what must hold holds. `make simulate` runs many more."""
+    outcomes = map(simulate, range(_SEEDS))
+    assert [each.report() for each in outcomes if each.violation is not None] == []
+
+
+@pytest.mark.parametrize("seed", [3, 17, 46])
+def test_a_seed_decides_everything(seed: int) -> None:
+    """The same seed gives the same history, line for line, whatever order Python gives to sets."""
+    code = f"from tests.simulation.simulation import simulate; print(simulate({seed}).digest)"
+    program = [sys.executable, "-W", "error", "-c", code]
+    environment = {**os.environ, "PYTHONHASHSEED": "12345", "PYTHONPATH": f"{_ROOT}:{_ROOT}/operator"}
+    told = subprocess.run(program, cwd=_ROOT, env=environment, check=True, capture_output=True, text=True)  # noqa: S603
+    assert [simulate(seed).digest, told.stdout.strip()] == [simulate(seed).digest] * 2
+
+
+def test_a_report_tells_how_to_replay_it() -> None:
+    """What fails says what doesn't hold, the last that happened, and how to see all of it."""
+    lines = simulate(0, MUTANTS["nameless"].build).report(most=5).splitlines()
+    assert (lines[0].split(":")[0], len(lines[2:-1]), lines[-1]) == ("seed 0", 5, "replay it: make simulate SEED=0")
+
+
+@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
+def test_it_can_fail(mutant: Mutant) -> None:
+    """An operator with a known bug is found out within some seeds."""
+    seeds = range(mutant.first, mutant.first + mutant.seeds)
+    violations = (simulate(seed, mutant.build, mutant.scenario).violation for seed in seeds)
+    found = next((each for each in violations if each is not None), "nothing was found")
+    assert any(word in found for word in mutant.symptoms), found

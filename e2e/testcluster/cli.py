@@ -74,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--allow-pulls", action="store_true",
                     help="let Pods pull images; otherwise only imported ones are there")  # fmt: skip
     add("down", _down, "end the cluster and remove all of it but its logs")
+    restart = add("restart", _restart, "kill one component as a crash would, and start it again")
+    restart.add_argument("component", metavar="COMPONENT", help="one of those that `status` lists, as kube-apiserver")
+    restart.add_argument("--pause", type=float, default=0, metavar="SECONDS", help="how long it stays dead")
     add("status", _status, "print how each component is; exit code 0 if up and healthy")
     add("kubeconfig", _kubeconfig, "print the path of the admin's kubeconfig")
     add("env", _env, 'print shell exports: eval "$(e2e/cluster env)" finds kubectl and helm')
@@ -105,6 +108,14 @@ def _down(settings: Settings, _: argparse.Namespace) -> int:
         say("FAIRLEAD_E2E_CLUSTER=existing: not ours to end; nothing done.")
     else:
         cluster.down(settings)
+    return 0
+
+
+def _restart(settings: Settings, parsed: argparse.Namespace) -> int:
+    if settings.existing:
+        say("FAIRLEAD_E2E_CLUSTER=existing: not ours to break; nothing done.")
+        return 1
+    cluster.restart(settings, parsed.component, pause=parsed.pause)
     return 0
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -34,7 +36,7 @@ from e2e.testcluster.components import (
     Options,
 )
 from e2e.testcluster.deadlines import poll
-from e2e.testcluster.errors import ComponentFailed
+from e2e.testcluster.errors import ComponentFailed, MissingRequirement
 from e2e.testcluster.images.recipes import IMAGES
 from e2e.testcluster.images.store import ensure_built, import_missing
 from e2e.testcluster.locks import exclusively
@@ -98,6 +100,42 @@ def down(settings: Settings) -> None:
         with step("ended all processes, removed mounts, network and state"):
             leftovers.remove(settings)
         say(f"The cluster is down; its logs are still in {settings.logs}")
+
+
+def restart(settings: Settings, name: str, *, pause: float = 0) -> None:
+    """Kill a component's own process, as a crash would, leave it dead for a while, and start it again.
+
+    What it has started itself, as containerd the containers, goes on. Others that have ended meanwhile, as one does
+    whose API server is away when it starts, are started, too: nobody else here does that. Raises ComponentFailed when
+    one doesn't come up, and MissingRequirement where there is none of that name.
+    """
+    options = read_options(settings)
+    components = (*COMPONENTS, *([FAKE_NODES] if options.kwok_nodes else ()))
+    component = next((each for each in components if each.name == name), None)
+    if component is None:
+        raise MissingRequirement(
+            f"there is no component {name}", f"name one of {', '.join(c.name for c in components)}"
+        )
+    with _alone(settings):
+        with step(f"killed {name}"):
+            _kill(component, settings)
+            time.sleep(pause)
+        for each in components:
+            if not processes.pid_of(each.name, settings):
+                _start_component(each, settings, options)
+
+
+def _kill(component: Component, settings: Settings) -> None:
+    pid = processes.pid_of(component.name, settings)
+    if pid is not None:
+        os.kill(pid, signal.SIGKILL)
+
+    def gone() -> bool:
+        # The last threads of a dead process may still hold its sockets.
+        return pid not in fence.members(component.name) and all(map(network.is_free, component.ports))
+
+    if not poll(gone, seconds=10, interval=0.02):
+        raise ComponentFailed(component.name, f"process {pid} doesn't end, not even when killed")
 
 
 def is_healthy(settings: Settings) -> bool:

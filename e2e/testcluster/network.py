@@ -115,14 +115,26 @@ def remove() -> None:
 
 def require_free_port(address: str, port: int, component: str) -> None:
     """Raise MissingRequirement, naming the holder, unless `component` can listen there."""
+    refused = _refusal(address, port)
+    if refused is not None:
+        holder = run(["ss", "-Hltnp", f"sport = :{port}"]).split("users:")[-1].strip()
+        raise MissingRequirement(
+            f"{component} cannot listen on {address}:{port} ({refused.strerror}); "
+            f"held by {holder or 'an unknown process'}",
+            "end that process; `e2e/cluster down` has already ended ours",
+        ) from refused
+
+
+def is_free(port: tuple[str, int]) -> bool:
+    """Whether one can listen on an address and port."""
+    return _refusal(*port) is None
+
+
+def _refusal(address: str, port: int) -> OSError | None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
         except OSError as refused:
-            holder = run(["ss", "-Hltnp", f"sport = :{port}"]).split("users:")[-1].strip()
-            raise MissingRequirement(
-                f"{component} cannot listen on {address}:{port} ({refused.strerror}); "
-                f"held by {holder or 'an unknown process'}",
-                "end that process; `e2e/cluster down` has already ended ours",
-            ) from refused
+            return refused
+    return None

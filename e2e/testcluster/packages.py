@@ -47,6 +47,8 @@ FOR_PODMAN: Mapping[str, str] = {
     "iptables": "iptables",
 }
 FOR_OPERATOR_IMAGE: Mapping[str, str] = {"buildah": "buildah", "runc": "runc"}
+# A process whose clock is set back needs it before its libc.
+FOR_CLOCKS: Mapping[str, str] = {"faketime": "faketime"}
 
 
 def find_program(name: str) -> str | None:

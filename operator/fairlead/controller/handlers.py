@@ -12,7 +12,7 @@ import structlog
 
 from fairlead.controller.session import open_session
 from fairlead.controller.webhook import WebhookServer
-from fairlead.kube.client import SILENCE_SECONDS, WATCH_SECONDS
+from fairlead.kube.client import CHUNK, SILENCE_SECONDS, WATCH_SECONDS
 from fairlead.kube.reading import Reading
 from fairlead.kube.reduce import version_of, workflow_record
 from fairlead.model.crd import GROUP, KIND, PLURAL, TEMPLATE_KIND, TEMPLATE_PLURAL, VERSION
@@ -134,7 +134,7 @@ def configure(settings: kopf.OperatorSettings, admission: Admission | None) -> N
     settings.networking.error_backoffs = _Backoffs()
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = CHUNK
     settings.watching.server_timeout = WATCH_SECONDS
     settings.watching.inactivity_timeout = SILENCE_SECONDS
     # Our handlers only pass on, so there is nothing to wait for at the end.

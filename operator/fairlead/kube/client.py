@@ -20,7 +20,9 @@ MERGE_PATCH = "application/merge-patch+json"
 JSON = "application/json"
 METADATA = f"{JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1, {JSON}"
 
-_CHUNK = 500
+CHUNK = 100
+"""How many objects are listed at a time. Reading one takes far more memory than what is kept of it, and a process keeps
+what it once took: with 500 at a time and 1,500 workflows it grew by a sixth more."""
 WATCH_SECONDS = 20
 """How long a watch is asked to last. The server closes it then, after a bookmark; going on from there costs it little.
 """
@@ -113,7 +115,7 @@ class Client:
 
         The version is that of the whole, and the same for each chunk.
         """
-        query, token = f"?limit={_CHUNK}{_and_selector(selector, name)}", ""
+        query, token = f"?limit={CHUNK}{_and_selector(selector, name)}", ""
         while True:
             page = await self.request("GET", f"{path}{query}{token}", resource)
             metadata = page.get("metadata") or {}

@@ -65,10 +65,18 @@ Time = Annotated[_Moment, PlainSerializer(format_time, return_type=str, when_use
 PreciseTime = Annotated[_Moment, PlainSerializer(_format_precisely, return_type=str, when_used="always")]
 
 
+_FIELD_SETS: dict[frozenset[str], set[str]] = {}
+
+
 class Model(_Model):
     """A part of the status. What a later version added is passed over, so that an older one can take over."""
 
     model_config = ConfigDict(extra="ignore")
+
+    def model_post_init(self, _: object) -> None:
+        """Share what pydantic remembers of which fields were given, some 4 KB a workflow: nobody changes it."""
+        given = self.__pydantic_fields_set__
+        object.__setattr__(self, "__pydantic_fields_set__", _FIELD_SETS.setdefault(frozenset(given), given))
 
 
 class AdmissionStatus(Model):

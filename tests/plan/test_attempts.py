@@ -108,6 +108,19 @@ TABLE: dict[str, tuple[KubernetesJob, Verdict]] = {
         attempt_at("build", pod(ended(exit_code=128, reason="ContainerCannotRun", message="no\nspace"))),
         Ended(Reason.START_FAILED, "the container couldn't start: no space", 128),
     ),
+    "the container runtime died at the start": (
+        attempt_at(
+            "build",
+            pod(
+                ended(
+                    exit_code=128,
+                    reason="StartError",
+                    message="failed to create containerd task: failed to create shim task: context canceled: unknown",
+                )
+            ),
+        ),
+        Lost(Reason.POD_LOST, "its container couldn't be started, as the node's container runtime went away"),
+    ),
     # The Pod was taken away
     "killed by the eviction": (
         attempt_at("build", pod(ended(exit_code=137), taken=True)),

@@ -86,6 +86,15 @@ def test_another_limit() -> None:
     assert drill.job("b").message == UNSTARTED_REACHED
 
 
+def test_a_refusal_while_there_is_no_room() -> None:
+    """Who waits for room and was refused for good waits no longer."""
+    drill = Drill({"jobs": {"a": a_job(), "b": a_job()}})
+    narrow(drill, 1)
+    drill.look().refuse("b", final=True)
+
+    assert drill.phases == {"a": "Queued", "b": "Failed JobRefused"}
+
+
 @pytest.mark.parametrize("gone", ["a", "b"])
 def test_what_is_gone(gone: str) -> None:
     """What somebody deleted is made again, wherever it stood among the others."""

@@ -21,6 +21,7 @@ from fairlead.plan.observed import ContainerRunning, ContainerTerminated, Contai
 from fairlead.plan.troubles import (
     NOT_STARTED,
     OUT_OF_MEMORY,
+    RUNTIME_WENT_AWAY,
     patience_ends,
     restarts_while_running,
     service_trouble,
@@ -105,7 +106,7 @@ def judge(attempt: KubernetesJob, job: JobPlan, now: datetime, grace: timedelta)
     return _waiting_or_going(left[-1], job, now, grace)
 
 
-def _terminated(container: ContainerTerminated, pod: Pod, job: JobPlan) -> Ended | None:
+def _terminated(container: ContainerTerminated, pod: Pod, job: JobPlan) -> Ended | Lost | None:
     """Give the outcome of a main container that has ended; None where the Job controller has to say what follows."""
     report, times = container.report, (container.started_at, container.finished_at)
     if report is not None and report.exit_code is not None:
@@ -116,6 +117,8 @@ def _terminated(container: ContainerTerminated, pod: Pod, job: JobPlan) -> Ended
     match container.reason:
         case reason if reason == OUT_OF_MEMORY:
             return Ended(Reason.OUT_OF_MEMORY, _STARVED, container.exit_code, *times, report)
+        case reason if reason in NOT_STARTED and RUNTIME_WENT_AWAY.search(container.message):
+            return Lost(Reason.POD_LOST, "its container couldn't be started, as the node's container runtime went away")
         case reason if reason in NOT_STARTED:
             return Ended(Reason.START_FAILED, _start_trouble(container.message, job), container.exit_code)
         case _:
@@ -150,8 +153,8 @@ def _given_up(attempt: KubernetesJob, job: JobPlan) -> Ended | Lost:
     return Lost(Reason.POD_LOST, "its Pod was deleted")
 
 
-def _with_services(verdict: Ended, main: ContainerTerminated, pod: Pod, job: JobPlan) -> Ended:
-    if verdict.reason is None:
+def _with_services(verdict: Ended | Lost, main: ContainerTerminated, pod: Pod, job: JobPlan) -> Ended | Lost:
+    if isinstance(verdict, Lost) or verdict.reason is None:
         return verdict
     told = restarts_while_running(pod, main, job)
     return replace(verdict, message=f"{verdict.message}; {told}") if told else verdict

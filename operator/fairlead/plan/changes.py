@@ -30,6 +30,7 @@ def look_at_all(run: Run) -> None:
     run.touched = None
     run.picture = picture = Picture(shown=Shown(None if run.current.fresh else run.resource.status.compacted))
     picture.attempts, picture.strays = _sorted_out(run)
+    picture.refused = _refused(run)
     if not run.over:
         for job in run.workflow.jobs.values():
             picture.states[job.id] = run.recorded(job)
@@ -44,6 +45,9 @@ def take_over(run: Run, last: Run) -> bool:
     run.touched = last.picture.restless.union(recorded)
     run.touched |= _follow(run, last.observed.jobs, run.observed.jobs)
     run.touched |= _follow(run, last.observed.calls, run.observed.calls)
+    refused = _refused(run)
+    run.touched |= refused | run.picture.refused
+    run.picture.refused = refused
     return True
 
 
@@ -73,6 +77,10 @@ def _changed(before: Mapping[JobId, JobStatus], after: Mapping[JobId, JobStatus]
         return None
     pairs = zip(after.items(), before.values(), strict=True)
     return [job_id for (job_id, state), known in pairs if state is not known]
+
+
+def _refused(run: Run) -> frozenset[JobId]:
+    return frozenset(node.job for node in run.observed.refusals)
 
 
 def _follow(run: Run, before: Sequence[Made], after: Sequence[Made]) -> set[JobId]:

@@ -113,8 +113,9 @@ class Picture:
     workflow's order; `nodes` and `active`, the nodes of a job and how many of them take up room, those that have
     begun and not ended. `restless` are the jobs that have to be looked at again though nothing is seen to change:
     something of them waits for a moment or for somebody, or is yet to be recorded. `waiting` are those that wait for
-    room in the cluster alone, each with a single node, and `full` is what they were told. `unwanted` is what has to be
-    ended of a job; `outputs`, how many bytes of its outputs are recorded.
+    room in the cluster alone, each with a single node, and `full` is what they were told. `refused` are those of which
+    the cluster has refused something. `unwanted` is what has to be ended of a job; `outputs`, how many bytes of its
+    outputs are recorded.
     """
 
     attempts: Attempts = field(default_factory=dict)
@@ -126,6 +127,7 @@ class Picture:
     restless: set[JobId] = field(default_factory=set)
     waiting: dict[JobId, Ready] = field(default_factory=dict)
     full: str = ""
+    refused: frozenset[JobId] = frozenset()
     unwanted: dict[JobId, tuple[Ending, ...]] = field(default_factory=dict)
     outputs: dict[JobId, int] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)

@@ -11,6 +11,7 @@ counts as never ready, which is true in any case.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -31,6 +32,13 @@ if TYPE_CHECKING:
 
 OUT_OF_MEMORY = "OOMKilled"
 NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
+
+RUNTIME_WENT_AWAY = re.compile(
+    r"context (canceled|deadline exceeded)|ttrpc: |transport is closing"
+    r"|connection (refused|reset)|error reading from server"
+)
+"""What the kubelet tells of a container that couldn't be started as the node's container runtime ended meanwhile, in
+containerd's and gRPC's words. What is wrong with the container itself reads otherwise."""
 
 _PULL_TROUBLE = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable"}

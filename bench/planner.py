@@ -108,9 +108,10 @@ class Bed:
             jobs |= {each.name: _job(each) for each in made}
             if ended >= goal or not made:
                 break
-            for each in made:
+            ending = made[: goal - ended]
+            for each in ending:
                 jobs[each.name] = _over(jobs[each.name])
-            ended += len(made)
+            ended += len(ending)
         self._jobs = tuple(jobs.values())
         decision = plan(self._workflow, self._resource, Observed(jobs=self._jobs), _NOW, _POLICY)
         self._resource = replace(self._resource, status=decision.status)

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import admission, fairness, hop, indexed, live, planner, report, results, throughput
+from bench import admission, fairness, hop, indexed, live, packs, planner, report, results, throughput
 from bench.observer import StuckError
 from bench.stage import DEFAULT, RAISED, Stage, machine, say
 from e2e.support.harness import Harness, HarnessError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from bench.shapes import Json
 
-ON_FAKE_NODES = ("throughput", "indexed", "live", "admission", "fairness")
+ON_FAKE_NODES = ("throughput", "indexed", "packs", "live", "admission", "fairness")
 ON_CLUSTER = ("hop", *ON_FAKE_NODES)
 EVERYTHING = ("planner", *ON_CLUSTER)
 
@@ -108,9 +108,9 @@ async def _with_limits(
         for load in throughput.loads(limits, scale):
             if parsed.load in load.name:
                 yield f"throughput {limits} {load.name}", await throughput.measure(stage, limits, load)
-    if "indexed" in chosen:
-        for width in indexed.widths(limits, scale):
-            yield f"indexed {limits} {width}", await indexed.measure(stage, limits, width)
+    for name, module in (("indexed", indexed), ("packs", packs)):
+        for width in module.widths(limits, scale) if name in chosen else ():
+            yield f"{name} {limits} {width}", await module.measure(stage, limits, width)
     if "fairness" in chosen:
         count, seconds = fairness.SIZES[limits]
         count = max(20, round(count * scale))

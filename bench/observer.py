@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+_JOB_NAME = "batch.kubernetes.io/job-name"
 _INDEX = "batch.kubernetes.io/job-completion-index"
 
 
@@ -103,7 +104,8 @@ class Observer:
     def _pod(self, document: Json) -> None:
         now, node = time.perf_counter(), node_of(document)
         index = (document["metadata"].get("annotations") or {}).get(_INDEX)
-        node = node if index is None else at_index(node, index)
+        # A matrix may be several Indexed Jobs.
+        node = node if index is None else at_index(node, f"{document['metadata']['labels'][_JOB_NAME]}/{index}")
         self.seen.pods.setdefault(node, now)
         states = (document.get("status") or {}).get("containerStatuses") or ()
         state: Json = next((each["state"] for each in states if each["name"] == MAIN), {})

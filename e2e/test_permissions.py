@@ -29,7 +29,7 @@ LARGE = """{steps: [{id: s, run: 'echo "x=$(head -c 9000 /dev/zero | tr "\\0" y)
 
 
 def _make_use_of_everything(sandbox: Sandbox) -> None:
-    """Cancel a called workflow by its caller, read large outputs, and let a workflow be deleted after its end."""
+    """Cancel by a caller, read large outputs, let a workflow be deleted after its end, and end parts of a matrix."""
     slow = {"defaults": {"image": "busybox:1.35"}, "jobs": {"one": {"commands": ["sleep 600"]}}}
     head = {"apiVersion": "fairlead.dev/v1alpha1", "kind": "WorkflowTemplate", "metadata": {"name": "slow"}}
     sandbox.kubectl.apply({**head, "spec": slow})
@@ -39,6 +39,14 @@ def _make_use_of_everything(sandbox: Sandbox) -> None:
     sandbox.wait("some", "Cancelled")
     called = sandbox.status("some")["jobs"]["call"]["workflow"]
     sandbox.wait(called, "Cancelled")
+    matrix = "image: busybox:1.35, strategy: {matrix: {x: [1, 2, 3, 4]}}"
+    command = "sleep 4; test ${{ matrix.x }} = 1 || sleep 600; exit 1"
+    sandbox.run("fast", f"{{jobs: {{m: {{{matrix}, commands: ['{command}']}}}}}}", "Failed")
+    sandbox.apply("packed", f"{{jobs: {{m: {{{matrix}, commands: ['sleep 600']}}}}}}")
+    running = [{"phase": "Running"}] * 4
+    wait_for("four Pods", lambda: [{"phase": pod["status"].get("phase")} for pod in sandbox.pods("packed")] == running)
+    sandbox.kubectl.run("annotate", "fwf", "packed", "fairlead.dev/cancel=1")
+    sandbox.wait("packed", "Cancelled")
     sandbox.run("large", f"{{defaults: {{image: 'busybox:1.35'}}, jobs: {{one: {LARGE}}}}}")
     sandbox.apply("brief", "{ttlAfterFinished: 1s, jobs: {one: {check: 'true'}}}")
     wait_for("the workflow to be deleted", lambda: sandbox.kubectl.get("fwf", "brief") is None)

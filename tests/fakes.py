@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from fairlead.engine.store import ItemKey, Store
     from fairlead.model.ids import JobId, NodeId, RunNumber
     from fairlead.model.report import Report
-    from fairlead.plan import CallWorkflow, CancelWorkflow, CreateJob, Creation, DeleteJob, ReadOutputs
+    from fairlead.plan import CallWorkflow, CancelWorkflow, CreateJob, Creation, DeleteJob, ReadOutputs, Removal
     from fairlead.plan.announcements import Announcement
 
 P = ParamSpec("P")
@@ -593,7 +593,7 @@ class FakeObserver:
         del seconds
         self.heard.append(f"{key} created {create.node} {create.attempt}")
 
-    def deleted(self, key: WorkflowKey, delete: DeleteJob) -> None:
+    def deleted(self, key: WorkflowKey, delete: Removal) -> None:
         """Remember the end of one."""
         self.heard.append(f"{key} deleted {delete.name}")
 

@@ -22,10 +22,15 @@ from fairlead.plan import (
     ContainerRunning,
     ContainerTerminated,
     CreateJob,
+    CreatePack,
     DeleteJob,
+    DeletePod,
     DeleteWorkflow,
+    EndPack,
+    JobFailure,
     JobRequest,
     KubernetesJob,
+    Making,
     Observed,
     Planner,
     Pod,
@@ -36,10 +41,12 @@ from fairlead.plan import (
     plan,
 )
 from fairlead.plan.neighbours import ALONE
+from fairlead.plan.observed import slot_of
+from fairlead.plan.sweep import is_over
 from fairlead.syntax import parse_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from fairlead.model.status import JobStatus
     from fairlead.model.workflow import Workflow
@@ -86,20 +93,26 @@ class Drill:
         for _ in range(50):
             decision = self.decide()
             before = self.resource.status
-            asked = [each for each in decision.actions if getattr(each, "node", None) not in self.refusals]
+            asked = [each for each in decision.actions if not self._is_refused(each)]
             if not asked and decision.status.to_json() == before.to_json():
                 return self
-            self._carry_out(decision)
+            self.carry_out(decision)
         raise AssertionError(f"it never comes to rest: {self.log[-10:]}")
 
-    def _carry_out(self, decision: Decision) -> None:
+    def _is_refused(self, action: Action) -> bool:
+        if isinstance(action, CreatePack):
+            return any(member.node in self.refusals for member in action.members)
+        return getattr(action, "node", None) in self.refusals
+
+    def carry_out(self, decision: Decision) -> None:
+        """Do all that a decision asks for."""
         for act in self.acts(decision):
             act()
 
     def acts(self, decision: Decision) -> list[Callable[[], None]]:
         """Give what a decision asks for, one call each, in the engine's order: what is made, the status, the rest."""
-        made = [action for action in decision.actions if isinstance(action, CreateJob | CallWorkflow)]
-        rest = [action for action in decision.actions if not isinstance(action, CreateJob | CallWorkflow)]
+        made = [action for action in decision.actions if isinstance(action, Making)]
+        rest = [action for action in decision.actions if not isinstance(action, Making)]
         status = [partial(self._record, decision.status)]
         return [*(partial(self._do, each) for each in made), *status, *(partial(self._do, each) for each in rest)]
 
@@ -121,6 +134,8 @@ class Drill:
                 facts = (action.node, action.attempt, action.run, action.digest, action.retries, action.group)
                 self.jobs[action.name] = KubernetesJob(action.name, *facts, pods=(Pod(f"{action.name}-pod"),))
                 self.requests[action.name] = action
+            case CreatePack() | EndPack() | DeletePod():
+                self._do_with_pack(action)
             case CallWorkflow():
                 if action.name in self.calls or action.node in self.refusals:
                     return
@@ -129,9 +144,7 @@ class Drill:
                 self.calls[action.name] = CalledWorkflow(action.name, *made)
                 self.requests[action.name] = action
             case DeleteJob():
-                if action.name in self.jobs:
-                    self.log.append(f"delete {self.jobs[action.name].node}")
-                    del self.jobs[action.name]
+                self._delete(action.name)
             case CancelWorkflow():
                 self.log.append(f"cancel {self.calls[action.name].node}")
                 self.calls[action.name] = replace(self.calls[action.name], cancelling=True)
@@ -141,6 +154,34 @@ class Drill:
                 self.log.append(f"read the outputs of {action.node}")
             case _:
                 assert_never(action)
+
+    def _delete(self, name: str) -> None:
+        found = [job for job in self.jobs.values() if job.name == name]
+        if found:
+            self.log.append(f"delete {_listed(found)}")
+        for job in found:
+            del self.jobs[job.slot]
+
+    def _do_with_pack(self, action: CreatePack | EndPack | DeletePod) -> None:
+        match action:
+            case CreatePack():
+                if slot_of(action.name, 0) in self.jobs or self._is_refused(action):
+                    return
+                self.log.append(f"start {_listed(action.members)} together")
+                for index, made in enumerate(action.members):
+                    facts = (made.node, made.attempt, made.run, made.digest, made.retries, made.group)
+                    attempt = KubernetesJob(action.name, *facts, pods=(Pod(f"{made.node}-pod"),), index=index)
+                    self.jobs[attempt.slot] = attempt
+                    self.requests[attempt.slot] = made
+            case EndPack():
+                ended = [job for job in self.jobs.values() if job.name == action.name and not is_over(job)]
+                self.log.append(f"end {_listed(ended)}")
+                for job in ended:
+                    self.jobs[job.slot] = replace(job, pods=(), failure=JobFailure("DeadlineExceeded"), deleting=True)
+            case DeletePod():
+                gone = next(job for job in self.jobs.values() if job.pods and job.pods[-1].name == action.name)
+                self.log.append(f"delete the Pod of {gone.node}")
+                self.jobs[gone.slot] = replace(gone, pods=(), failure=JobFailure("FailedIndexes"))
 
     # What happens meanwhile
 
@@ -155,7 +196,7 @@ class Drill:
         """Let the newest attempts end, one after another."""
         for job in jobs:
             found = self.newest(job)
-            made = self.requests[found.name].request
+            made = self.requests[found.slot].request
             count = len(made.steps) if code == 0 and isinstance(made, JobRequest) else 1
             report = Report((StepReport(code, 0, 1),) * count, outputs or {}, code)
             self.set(found, ContainerTerminated(code, "", "", self.now, self.now, report))
@@ -164,7 +205,7 @@ class Drill:
 
     def lose(self, job: str) -> Drill:
         """Let the newest attempt be deleted by somebody else."""
-        del self.jobs[self.newest(job).name]
+        del self.jobs[self.newest(job).slot]
         return self.look()
 
     def refuse(self, job: str, message: str = "no", *, final: bool = False) -> Drill:
@@ -217,7 +258,7 @@ class Drill:
     def set(self, job: KubernetesJob, container: ContainerRunning | ContainerTerminated) -> None:
         """Bring the container of an attempt into a state, which nobody has seen yet."""
         pods = (replace(job.pods[-1], container=container),)
-        self.jobs[job.name] = replace(job, pods=pods)
+        self.jobs[job.slot] = replace(job, pods=pods)
 
     # What came of it
 
@@ -246,6 +287,10 @@ class Drill:
         """Give the same of each combination, by name."""
         states = self.job(job).combinations
         return {state.name: " ".join(filter(None, (state.phase, state.reason))) for state in states}
+
+
+def _listed(attempts: Sequence[CreateJob | KubernetesJob]) -> str:
+    return ", ".join(str(attempt.node) for attempt in attempts)
 
 
 @lru_cache(maxsize=64)

@@ -31,7 +31,9 @@ from fairlead.render.job import (
     LABEL_WORKFLOW,
     LABEL_WORKFLOW_UID,
 )
+from fairlead.render.pack import ANNOTATION_COMBINATIONS, parse_combinations
 from fairlead.syntax import parse_spec
+from tests.simulation.nodes import index_of, over_indexes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -95,7 +97,7 @@ class Checker:
             case "jobs", "ADDED" if change.after is not None and change.request is not None:
                 self._job_made(change.after, change.request)
             case "jobs", "DELETED" if change.before is not None and change.request is not None:
-                self._removed[_attempt(change.before)] = change.request.sent_at
+                self._removed |= dict.fromkeys(_attempts(change.before), change.request.sent_at)
             case "jobs", "DELETED" if change.before is not None:
                 uid = change.before["metadata"]["uid"]
                 self.stray |= {uid} if any(map(self.unseen, self.server.owned_by(uid))) else set()
@@ -118,22 +120,22 @@ class Checker:
         spec = self._specs.get((labels[LABEL_WORKFLOW_UID], labels[LABEL_SPEC]))
         limit = spec["jobs"][labels[LABEL_JOB]].get("retry", {}).get("limit", 0) if spec is not None else 0
         if code == 0 or (code is not None and int(labels[LABEL_RETRIES]) >= limit):
-            self._over.add(_node_of(labels))
+            self._over.add(_node_at(pod))
 
     # Jobs
 
     def _job_made(self, job: Json, request: Request) -> None:
-        attempt, metadata = _attempt(job), job["metadata"]
+        attempts, metadata = _attempts(job), job["metadata"]
         labels = metadata["labels"]
         process = self.processes[request.process]
         stray = request.given_up or process.dead
         if stray:
             self.stray.add(metadata["uid"])
         self._holds[metadata["uid"]] = frozenset(self._groups_of(metadata))
-        self.made[attempt] += 1
-        if attempt in self._removed and request.sent_at > self._removed[attempt] and not stray:
+        self.made.update(attempts)
+        if not stray and any(request.sent_at > self._removed.get(each, request.sent_at) for each in attempts):
             self.violated(f"{metadata['name']} was deleted by the operator, and is made again")
-        self._started.add(_node_of(labels))
+        self._started.update(node for node, _ in attempts)
         workflow = self.server.find("workflows", metadata["namespace"], labels[LABEL_WORKFLOW])
         if stray or workflow is None or workflow["metadata"]["uid"] != labels[LABEL_WORKFLOW_UID]:
             return
@@ -148,11 +150,15 @@ class Checker:
 
     def _beside(self, job: Json) -> str | None:
         """Name another Job of the same node that works; who was asked to end, by people or in fact, doesn't."""
-        node, own = _node_of(job["metadata"]["labels"]), job["metadata"]["uid"]
+        nodes, own = {node for node, _ in _attempts(job)}, job["metadata"]["uid"]
         others = ((place, each) for place, each in self.server.every("jobs") if each["metadata"]["uid"] != own)
-        same = ((place, each) for place, each in others if _node_of(each["metadata"]["labels"]) == node)
-        working = (place.name for place, each in same if self._works(each))
-        return next(working, None)
+        same = (
+            (place, each, index)
+            for place, each in others
+            for index, (node, _) in enumerate(_attempts(each))
+            if node in nodes
+        )
+        return next((place.name for place, each, index in same if self._works(each, index)), None)
 
     def _needs_missing(self, workflow: Json, labels: Mapping[str, str]) -> list[str]:
         """Name the needs of a node that aren't over, neither by what is recorded nor in fact."""
@@ -189,8 +195,11 @@ class Checker:
         counts = Counter(place.namespace for place, job in self.server.every("jobs") if self._works(job))
         self._compare("Jobs", counts, self.limits.jobs, self.limits.jobs_per_namespace)
 
-    def _works(self, job: Json) -> bool:
-        """Whether something of a Job runs, or will: what is over in fact doesn't, and a stray one isn't known of."""
+    def _works(self, job: Json, index: int = 0) -> bool:
+        """Whether something of a Job runs, or will: what is over in fact doesn't, and a stray one isn't known of.
+
+        `index`: which of its attempts, where it is made of several.
+        """
         metadata = job["metadata"]
         if (
             (job.get("status") or {}).get("conditions")
@@ -198,7 +207,10 @@ class Checker:
             or metadata["uid"] in self.stray
         ):
             return False
+        if index in over_indexes(job) or (is_pack(job) and "activeDeadlineSeconds" in job["spec"]):
+            return False
         pods = [self.server.objects[each] for each in self.server.owned_by(metadata["uid"])]
+        pods = [pod for pod in pods if index_of(pod) in (None, index)]
         return not any(each["status"]["phase"] in ("Succeeded", "Failed") for each in pods)
 
     # Workflows
@@ -309,9 +321,22 @@ def _admissions(status: Json) -> list[tuple[str, str]]:
     return [(name, each["group"]) for name, each in admissions if each.get("admitted") and each.get("group")]
 
 
-def _attempt(job: Json) -> tuple[Node, str]:
-    labels = job["metadata"]["labels"]
-    return _node_of(labels), labels[LABEL_ATTEMPT]
+def is_pack(job: Json) -> bool:
+    """Whether a Job is made of several attempts."""
+    return ANNOTATION_COMBINATIONS in (job["metadata"].get("annotations") or {})
+
+
+def _attempts(job: Json) -> list[tuple[Node, str]]:
+    """Give the attempts that a Job is, in the order of their indexes."""
+    labels, annotations = job["metadata"]["labels"], job["metadata"].get("annotations") or {}
+    found: list[dict[str, str]] = [{}]
+    if is_pack(job):
+        found = [{LABEL_COMBINATION: str(each)} for each in parse_combinations(annotations[ANNOTATION_COMBINATIONS])]
+    return [(_node_of({**labels, **each}), labels[LABEL_ATTEMPT]) for each in found]
+
+
+def _node_at(pod: Json) -> Node:
+    return _attempts(pod)[index_of(pod) or 0][0]
 
 
 def _node_of(labels: Mapping[str, str]) -> Node:

@@ -6,11 +6,14 @@ befalls it: SIM_SECONDS, SIM_CODES (the exit code of each try, the last one from
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from fairlead.render.job import LABEL_RETRIES, MAIN
+from fairlead.render.pack import LABEL_INDEX, format_combinations, parse_combinations
 from tests.simulation.server import Place
 
 if TYPE_CHECKING:
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 
     from tests.simulation.schedule import Schedule
     from tests.simulation.server import ApiServer, Change, Json
+
+
+_HOLE = re.compile(r"(\$_f_m[0-9]+)")
 
 
 def outcome_of(env: Mapping[str, str], retries: int) -> tuple[int, str]:
@@ -56,7 +62,10 @@ class Nodes:
                 self._gone(place, change.before)
         match place.resource, change.kind:
             case "jobs", "ADDED":
-                self._later(0.3, partial(self._make_pod, place, metadata["uid"]))
+                for index in range(after["spec"]["completions"]) if after and _indexed(after) else (None,):
+                    self._later(0.3, partial(self._make_pod, place, metadata["uid"], index))
+            case "jobs", "MODIFIED" if _past_its_time(after) and not _past_its_time(change.before):
+                self._later(1.5, partial(self._exceed, place, metadata["uid"]))
             case "jobs", "MODIFIED" if _deleting(after) and not _deleting(change.before):
                 self._later(1.0, partial(self._let_go, place, metadata["uid"]))
             case "pods", "MODIFIED" if _deleting(after) and not _deleting(change.before):
@@ -97,27 +106,49 @@ class Nodes:
 
     # The Job controller
 
-    def _make_pod(self, job: Place, uid: str) -> None:
+    def _make_pod(self, job: Place, uid: str, index: int | None = None) -> None:
         document = self._same(job, uid)
-        if document is None or _deleting(document) or _finished(document):
+        if document is None or _deleting(document) or _finished(document) or _past_its_time(document):
+            return
+        if index is not None and index in over_indexes(document):
             return
         self.pods += 1
         place = Place("pods", job.namespace, f"{job.name}-{self.pods}")
         template = document["spec"]["template"]
         owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job.name, "uid": uid, "controller": True}
         metadata = {**template.get("metadata", {}), "ownerReferences": [owner]}
+        if index is not None:
+            metadata["labels"] = {**metadata["labels"], LABEL_INDEX: str(index)}
         pod = self.server.put(place, {"metadata": metadata, "spec": template["spec"], "status": {"phase": "Pending"}})
         self._later(0.3, partial(self._bind, place, pod["metadata"]["uid"]))
 
-    def _conclude(self, job: Place, uid: str, condition: str, reason: str) -> None:
+    def _conclude(self, job: Place, uid: str, condition: str, reason: str, index: int | None = None) -> None:
         document = self._same(job, uid)
         if document is None or _finished(document):
             return
+        status = document.get("status") or {}
+        if index is not None:
+            if index in over_indexes(document):
+                return
+            kind = "completedIndexes" if condition == "Complete" else "failedIndexes"
+            found = sorted({*parse_combinations(status.get(kind, "")), index})
+            status = {**status, kind: format_combinations(found)}
+            self.server.put(job, document := {**document, "status": status})
+            if len(over_indexes(document)) < document["spec"]["completions"]:
+                return
+            condition = "Failed" if status.get("failedIndexes") else "Complete"
         said = {"type": condition, "status": "True", "reason": reason, "message": ""}
-        self.server.put(job, {**document, "status": {"conditions": [said]}})
+        self.server.put(job, {**document, "status": {**status, "conditions": [said]}})
         keep = document["spec"].get("ttlSecondsAfterFinished")
         if keep is not None:
             self.schedule.after(keep, partial(self._expire, job, uid))
+
+    def _exceed(self, job: Place, uid: str) -> None:
+        """End a Job whose time is over, and of its Pods those that aren't."""
+        for place in self.server.owned_by(uid):
+            if self.server.objects[place]["status"]["phase"] in ("Pending", "Running"):
+                self.server.mark_deleted(place)
+        self._conclude(job, uid, "Failed", "DeadlineExceeded")
 
     def _expire(self, job: Place, uid: str) -> None:
         if self._same(job, uid) is not None:
@@ -158,6 +189,10 @@ class Nodes:
             return
         if place in self.running:
             self._end(place, pod, 137, "")
+        elif (index := index_of(pod)) is not None and pod["status"]["phase"] == "Pending":
+            owner = pod["metadata"]["ownerReferences"][0]
+            job = Place("jobs", place.namespace, owner["name"])
+            self._later(2.0, partial(self._conclude, job, owner["uid"], "Failed", "FailedIndexes", index))
         self._later(0.2, partial(self.server.remove, place))
 
     def _end(self, place: Place, pod: Json, code: int, message: str) -> None:
@@ -174,7 +209,7 @@ class Nodes:
         owner = pod["metadata"]["ownerReferences"][0]
         job = Place("jobs", place.namespace, owner["name"])
         failure = ("Failed", "BackoffLimitExceeded") if code else ("Complete", "CompletionsReached")
-        self._later(2.0, partial(self._conclude, job, owner["uid"], *failure))
+        self._later(2.0, partial(self._conclude, job, owner["uid"], *failure, index_of(pod)))
 
     def _set(self, place: Place, pod: Json, phase: str, state: Json) -> None:
         status = {**pod["status"], "phase": phase, "containerStatuses": [{"name": MAIN, "state": state}]}
@@ -198,7 +233,8 @@ class Nodes:
         ended = {"terminated": {"exitCode": 137, "reason": "Error", "finishedAt": self.wall()}}
         self._set(place, {**pod, "status": {**pod["status"], "conditions": conditions}}, "Failed", ended)
         owner = pod["metadata"]["ownerReferences"][0]
-        self._later(1.0, partial(self._make_pod, Place("jobs", place.namespace, owner["name"]), owner["uid"]))
+        job = Place("jobs", place.namespace, owner["name"])
+        self._later(1.0, partial(self._make_pod, job, owner["uid"], index_of(pod)))
         if self.dice.random() < 0.5:
             self._later(2.0, partial(self.server.remove, place))
 
@@ -213,7 +249,7 @@ class Nodes:
             self.server.mark_deleted(place)
         else:
             self.server.remove(place)
-        self._later(2.0, partial(self._conclude, job, owner["uid"], "Failed", "BackoffLimitExceeded"))
+        self._later(2.0, partial(self._conclude, job, owner["uid"], "Failed", "BackoffLimitExceeded", index_of(pod)))
 
     # How long things take
 
@@ -230,7 +266,44 @@ class Nodes:
 
 def _env(pod: Json) -> dict[str, str]:
     main = next(each for each in pod["spec"]["containers"] if each["name"] == MAIN)
-    return {each["name"]: each.get("value", "") for each in main.get("env", [])}
+    found = {each["name"]: each.get("value", "") for each in main.get("env", [])}
+    index = index_of(pod)
+    return found if index is None else found | _exported(main["command"][-1].replace("$$", "$"), index)
+
+
+def _exported(text: str, index: int) -> dict[str, str]:
+    """Read what a pack's driver gives to its steps at an index, from the text's first lines."""
+    holes: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        first, *rest = shlex.split(line, comments=False) if line.startswith((f"{index}) ", "export SIM_")) else [""]
+        if first == f"{index})":
+            holes |= dict(each.removesuffix(";;").split("=", 1) for each in rest)
+        elif first == "export":
+            name, _, value = rest[0].partition("=")
+            found[name] = "".join(holes.get(part.removeprefix("$"), part) for part in _HOLE.split(value))
+    return found
+
+
+def index_of(pod: Json) -> int | None:
+    """Give the completion index of an Indexed Job's Pod."""
+    index = pod["metadata"]["labels"].get(LABEL_INDEX)
+    return None if index is None else int(index)
+
+
+def over_indexes(job: Json) -> set[int]:
+    """Give the indexes of an Indexed Job that are complete or failed."""
+    status = job.get("status") or {}
+    return {each for kind in ("completedIndexes", "failedIndexes") for each in parse_combinations(status.get(kind, ""))}
+
+
+def _indexed(job: Json) -> bool:
+    return bool(job["spec"].get("completionMode") == "Indexed")
+
+
+def _past_its_time(job: Json | None) -> bool:
+    """Whether an Indexed Job was given a deadline, which is over by then."""
+    return job is not None and _indexed(job) and "activeDeadlineSeconds" in job["spec"]
 
 
 def _deleting(document: Json | None) -> bool:

@@ -101,11 +101,12 @@ class Witness(Observer, LeaseObserver):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How operators are started. `shards`: None where one does all, without Leases."""
+    """How operators are started. `shards`: None where one does all, without Leases. `packs`: as in `Policy`."""
 
     limits: Limits
     keep_seconds: int
     shards: int | None
+    packs: bool = False
 
 
 @dataclass(slots=True)
@@ -147,7 +148,7 @@ class Replica:
         engine = self.build.engine(
             clock=self.clock,
             observer=self.witness,
-            policy=Policy(restarts=50),
+            policy=Policy(restarts=50, packs=setting.packs and not setting.limits.on_jobs),
             limits=setting.limits,
             owns=owns,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from random import Random
@@ -99,6 +99,16 @@ class Scenario:
             faults_until=dice.uniform(30.0, 120.0),
         )
 
+    @classmethod
+    def of_packs(cls, seed: int) -> Scenario:
+        """Draw one with packs, and matrices that are wide enough for them; it has no limits, which there are none with.
+
+        Nor has it groups: nothing of a pack is in any.
+        """
+        drawn = cls.draw(_dice(seed, "scenario"))
+        setting = replace(drawn.setting, limits=Limits(), packs=True)
+        return replace(drawn, groups=False, crowded=False, setting=setting)
+
 
 class Simulation:
     """One run. Everything random comes of the seed, in a stream for each part."""
@@ -123,7 +133,7 @@ class Simulation:
         )
         self.nodes.started, self.nodes.ended = self.checker.started, self.checker.ended
         self.server.heard += [self._write_down, self.nodes.hear, self.checker.hear]
-        author = Author(_dice(seed, "workloads"), scenario.groups, scenario.crowded)
+        author = Author(_dice(seed, "workloads"), scenario.groups, scenario.crowded, scenario.setting.packs)
         self.people = People(_dice(seed, "people"), self.server, author, scenario.crowded, self.tell)
         self.templates = {name: author.template() for name in TEMPLATES}
 

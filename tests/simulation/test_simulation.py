@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.mutants import MUTANTS, Mutant
-from tests.simulation.simulation import simulate
+from tests.simulation.simulation import Scenario, simulate
 
 _SEEDS = 50
 _ROOT = Path(__file__).parents[2]
@@ -18,6 +18,20 @@ def test_nothing_is_lost_doubled_or_stuck() -> None:
     """Whatever befalls requests, watches, processes and Pods: what must hold holds. `make simulate` runs many more."""
     outcomes = map(simulate, range(_SEEDS))
     assert [each.report() for each in outcomes if each.violation is not None] == []
+
+
+def test_packs_lose_and_double_nothing_either() -> None:
+    """The same holds where wide matrices are made as Indexed Jobs; the histories have all that is done with these."""
+    outcomes = [simulate(seed, scenario=Scenario.of_packs(seed)) for seed in range(_SEEDS)]
+    lines = [line for each in outcomes for line in each.history if " r" in line]
+    made, ended = (any(f"{what} jobs/" in line and "-p0-" in line for line in lines) for what in ("ADDED", "MODIFIED"))
+    single = any("MODIFIED pods/" in line and "leaving" in line for line in lines)
+    assert ([each.report() for each in outcomes if each.violation is not None], made, ended, single) == (
+        [],
+        True,
+        True,
+        True,
+    )
 
 
 @pytest.mark.parametrize("seed", [3, 17, 46])

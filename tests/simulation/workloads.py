@@ -29,11 +29,15 @@ class Workload:
 
 @dataclass(slots=True)
 class Author:
-    """Writes workflows. `groups`: whether some have concurrency groups; `crowded`: all are small, and want the same."""
+    """Writes workflows. `groups`: whether some have concurrency groups; `crowded`: all are small, and want the same.
+
+    `wide`: matrices have many combinations, rather than few.
+    """
 
     dice: Random
     groups: bool
     crowded: bool = False
+    wide: bool = False
     _races: bool = field(default=False, init=False)
 
     def workflow(self) -> Workload:
@@ -108,7 +112,7 @@ class Author:
                 check = f"needs.{needs[0]}.outputs.v != ''"
             return {"needs": needs, "check": f"${{{{ {check} }}}}", "outputs": {"v": value}}
         job = self._plain(needs, value)
-        if kind < 0.4:
+        if kind < (0.8 if self.wide else 0.4):
             job |= self._matrix(job)
         if self.groups and self._chance(0.15):
             job["concurrency"] = self._concurrency(_JOB_GROUPS)
@@ -144,7 +148,8 @@ class Author:
         codes = job["env"]["SIM_CODES"] if failing is None else f"${{{{ matrix.x == {failing} && '1' || '0' }}}}"
         if fails_fast and (failing is not None or "1" in codes):
             self._races = True
-        strategy: Json = {"matrix": {"x": list(range(self.dice.randint(1, 3)))}, "failFast": fails_fast}
+        fewest, most = (3, 7) if self.wide else (1, 3)
+        strategy: Json = {"matrix": {"x": list(range(self.dice.randint(fewest, most)))}, "failFast": fails_fast}
         if self._chance(0.3):
             strategy["maxParallel"] = self.dice.randint(1, 2)
         # What ends last gives the job's output, which is a race where combinations differ.

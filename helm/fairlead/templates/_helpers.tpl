@@ -123,14 +123,15 @@ restart the operator for nothing.
 - apiGroups: [fairlead.dev]
   resources: [workflowtemplates]
   verbs: [get]
-# A Job is one attempt at a job of a workflow.
+# A Job is one attempt at a job of a workflow, or at many combinations of a matrix: that one is ended by a patch, which
+# leaves the Pods that have ended.
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [create, delete, get, list, watch]
-# A Pod tells how its job goes,
+  verbs: [create, delete, get, list, patch, watch]
+# A Pod tells how its job goes; one of a Job of many is ended by itself,
 - apiGroups: [""]
   resources: [pods]
-  verbs: [list, watch]
+  verbs: [delete, list, watch]
 # and the end of its log has the outputs that are too large for its status.
 - apiGroups: [""]
   resources: [pods/log]

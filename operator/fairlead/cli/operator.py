@@ -272,7 +272,13 @@ async def _run(connection: Connection, settings: Settings) -> BaseException | No
         owns=owns,
         observer=observer,
         limits=settings.limits,
-        policy=Policy(timedelta(seconds=settings.grace), settings.restarts, settings.combinations),
+        # A limit on jobs counts them one by one, and so they are made.
+        policy=Policy(
+            timedelta(seconds=settings.grace),
+            settings.restarts,
+            settings.combinations,
+            packs=not settings.limits.on_jobs,
+        ),
     )
     ended = asyncio.Event()
     async with Client(connection, user_agent=f"fairlead/{__version__}", asked=metrics.asked) as client:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from fairlead.plan import JobFailure
 from fairlead.plan.admission import works
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Belongings:
 
     @property
     def jobs(self) -> tuple[KubernetesJob, ...]:
-        """The Jobs that there are, each with its Pods, the oldest Pod first."""
+        """The Jobs that there are, each with its Pods, the oldest Pod first; of a pack each attempt."""
         if self._listed is None:
             self._listed = tuple(self._whole.values())
         return self._listed
@@ -60,39 +61,44 @@ class Belongings:
 
     def put_job(self, name: str, record: JobRecord | None) -> None:
         """Take note of a Job; None: it is gone."""
-        if record is None:
-            self._jobs.pop(name, None)
-        else:
+        before = self._jobs.pop(name, None)
+        if record is not None:
             self._jobs[name] = record
-        self.refresh(name)
+        for slot in dict.fromkeys(slot for each in (before, record) if each is not None for slot in each.slots):
+            self.refresh(slot)
 
-    def put_pod(self, job_name: str, name: str, record: PodRecord | None) -> None:
-        """Take note of a Pod of some Job; None: it is gone."""
-        pods = self._pods.setdefault(job_name, {})
+    def put_pod(self, slot: str, name: str, record: PodRecord | None) -> None:
+        """Take note of a Pod of some Job, or of one place in a pack; None: it is gone."""
+        pods = self._pods.setdefault(slot, {})
         if record is None:
             pods.pop(name, None)
         else:
             pods[name] = record
         if not pods:
-            del self._pods[job_name]
-        self.refresh(job_name)
+            del self._pods[slot]
+        self.refresh(slot)
 
-    def refresh(self, name: str) -> None:
-        """Put a Job together again."""
-        pods = sorted(self._pods.get(name, {}).values(), key=lambda record: (record.created_at, record.version))
+    def refresh(self, slot: str) -> None:
+        """Put a Job, or one attempt of a pack, together again."""
+        pods = sorted(self._pods.get(slot, {}).values(), key=lambda record: (record.created_at, record.version))
+        name, _, index = slot.partition("/")
         record = self._jobs.get(name)
-        whole = replace(record.job, pods=tuple(map(self._read, pods))) if record is not None else None
+        job = record.attempt(int(index) if index else None) if record is not None else None
+        whole = replace(job, pods=tuple(map(self._read, pods))) if job is not None else None
+        if whole is not None and any(pod.overdue for pod in pods):
+            # As the Job controller says of a Job that has a Pod alone.
+            whole = replace(whole, failure=JobFailure("DeadlineExceeded"))
         remnant = None
         if record is None and pods and pods[0].of is not None:
             remnant = replace(pods[0].of, deleting=True, pods=tuple(each.pod for each in pods))
-        if _keep(self._whole, name, whole):
+        if _keep(self._whole, slot, whole):
             self._listed = None
-        _keep(self._remnants, name, remnant)
-        known = self._whole.get(name) or self._remnants.get(name)
+        _keep(self._remnants, slot, remnant)
+        known = self._whole.get(slot) or self._remnants.get(slot)
         working = known if known is not None and works(known) else None
         in_group = working is not None and (working.group is not None or working.run_group is not None)
-        _keep(self._working, name, working)
-        _keep(self._holding, name, working if in_group else None)
+        _keep(self._working, slot, working)
+        _keep(self._holding, slot, working if in_group else None)
 
 
 def _keep(known: dict[str, KubernetesJob], name: str, job: KubernetesJob | None) -> bool:

@@ -27,6 +27,7 @@ from fairlead.engine.errors import (
 from fairlead.engine.fence import Fence, Fenced
 from fairlead.engine.filing import Filing
 from fairlead.engine.pace import Pace, Schedule
+from fairlead.engine.packs import make, remove
 from fairlead.engine.queue import KeyedQueue
 from fairlead.engine.store import Store
 from fairlead.model.problem import InvalidWorkflowError
@@ -34,13 +35,17 @@ from fairlead.plan import (
     CallWorkflow,
     CancelWorkflow,
     CreateJob,
+    CreatePack,
     DeleteJob,
+    DeletePod,
     DeleteWorkflow,
+    EndPack,
     Observed,
     Planner,
     Policy,
     ReadOutputs,
     Refusal,
+    attempts_of,
 )
 from fairlead.plan.admission import Limits
 from fairlead.plan.announcements import announce
@@ -54,7 +59,7 @@ if TYPE_CHECKING:
     from fairlead.engine.store import WorkflowRecord
     from fairlead.model.ids import NodeId, Uid, WorkflowKey
     from fairlead.model.workflow import Workflow
-    from fairlead.plan import Action, Creation, Decision
+    from fairlead.plan import Action, Decision, Making
     from fairlead.plan.neighbours import Neighbours
 
 
@@ -199,7 +204,8 @@ class Engine:
         if trouble is not None or self._refusals.get(key, {}) != refused:
             # What couldn't be made must not be recorded as made, nor what was made as refused.
             decision = self._plan(record)
-            if any(create.node not in self._refusals.get(key, {}) for create in _creations(decision)):
+            refused = self._refusals.get(key, {})
+            if any(each.node not in refused for create in _creations(decision) for each in attempts_of(create)):
                 # Something ended meanwhile, and what follows from it is yet to be asked for.
                 self.queue.add(key)
                 if trouble is not None:
@@ -227,10 +233,10 @@ class Engine:
 
     async def _act_once(self, cluster: Cluster, record: WorkflowRecord, action: Action) -> None:
         match action:
-            case CreateJob() | CallWorkflow():
+            case CreateJob() | CallWorkflow() | CreatePack():
                 pass
-            case DeleteJob():
-                await cluster.delete_job(record, action)
+            case DeleteJob() | EndPack() | DeletePod():
+                await remove(cluster, record, action)
                 self._observer.deleted(record.resource.key, action)
             case CancelWorkflow():
                 await cluster.cancel_workflow(record, action)
@@ -295,7 +301,7 @@ class Engine:
         return parsed
 
     async def _create(
-        self, cluster: Cluster, record: WorkflowRecord, creations: Sequence[Creation]
+        self, cluster: Cluster, record: WorkflowRecord, creations: Sequence[Making]
     ) -> EngineError | None:
         """Make Kubernetes Jobs and called Workflows, several at a time; give the first error, when the rest is done."""
         key = record.resource.key
@@ -303,33 +309,33 @@ class Engine:
         unheard: set[str] = set()
         asked = self.queue.since(key) or asyncio.get_running_loop().time()
 
-        async def one(create: Creation) -> EngineError | None:
+        async def one(create: Making) -> EngineError | None:
             async with self._creations:
+                nodes = [each.node for each in attempts_of(create)]
                 if self._brake.on:
-                    refusals[create.node] = Refusal("the cluster has too much to do")
+                    refusals.update(dict.fromkeys(nodes, Refusal("the cluster has too much to do")))
                     return UnavailableError("not sent, as the cluster has too much to do")
                 try:
-                    match create:
-                        case CreateJob():
-                            await cluster.create_job(record, create)
-                        case CallWorkflow():
-                            await cluster.call_workflow(record, create)
+                    await make(cluster, record, create)
                 except RefusedError as error:
-                    refusals[create.node] = self._refusal(error, refusals.get(create.node))
-                    self._observer.refused(key, create.node, error.message)
+                    for node in nodes:
+                        refusals[node] = self._refusal(error, refusals.get(node))
+                        self._observer.refused(key, node, error.message)
                     return error
                 except (ConflictError, NotOwnedError) as error:
                     return error
                 except UnavailableError as error:
                     self._slow_down(error)
-                    refusals[create.node] = Refusal(str(error))
+                    refusals.update(dict.fromkeys(nodes, Refusal(str(error))))
                     unheard.add(create.name)
                     return error
-            refusals.pop(create.node, None)
-            self._observer.created(key, create, asyncio.get_running_loop().time() - asked)
+            for node in nodes:
+                refusals.pop(node, None)
+            for each in attempts_of(create):
+                self._observer.created(key, each, asyncio.get_running_loop().time() - asked)
             return None
 
-        names = [create.name for create in creations if isinstance(create, CreateJob)]
+        names = [create.name for create in creations if not isinstance(create, CallWorkflow)]
         self._wake(self._desk.starting(key, names))
         try:
             errors = [error for error in await asyncio.gather(*map(one, creations)) if error is not None]
@@ -390,5 +396,5 @@ class Engine:
             memory.pop(key, None)
 
 
-def _creations(decision: Decision) -> list[Creation]:
-    return [action for action in decision.actions if isinstance(action, CreateJob | CallWorkflow)]
+def _creations(decision: Decision) -> list[Making]:
+    return [action for action in decision.actions if isinstance(action, CreateJob | CallWorkflow | CreatePack)]

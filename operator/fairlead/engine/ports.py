@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from fairlead.engine.store import WorkflowRecord
     from fairlead.model.ids import NodeId, WorkflowKey
     from fairlead.model.status import WorkflowStatus
-    from fairlead.plan import CallWorkflow, CancelWorkflow, CreateJob, Creation, DeleteJob, ReadOutputs
+    from fairlead.plan import (
+        CallWorkflow,
+        CancelWorkflow,
+        CreateJob,
+        CreatePack,
+        Creation,
+        DeleteJob,
+        DeletePod,
+        EndPack,
+        ReadOutputs,
+        Removal,
+    )
     from fairlead.plan.announcements import Announcement
 
 
@@ -47,6 +58,20 @@ class Cluster(Protocol):
         """Tell people; the same announcement twice is told once."""
 
 
+@runtime_checkable
+class Packs(Protocol):
+    """What a cluster can besides where the engine's policy has packs. The same goes for its methods."""
+
+    async def create_pack(self, record: WorkflowRecord, create: CreatePack) -> None:
+        """Make an Indexed Job; do nothing where it exists."""
+
+    async def end_pack(self, record: WorkflowRecord, end: EndPack) -> None:
+        """End the Pods of an Indexed Job that still run, and the Job; do nothing where it is gone."""
+
+    async def delete_pod(self, record: WorkflowRecord, delete: DeletePod) -> None:
+        """End one Pod; do nothing where it is gone."""
+
+
 class Observer(Protocol):
     """Who is told what the engine does: logs and metrics."""
 
@@ -59,8 +84,8 @@ class Observer(Protocol):
     def created(self, key: WorkflowKey, create: Creation, seconds: float) -> None:
         """Hear that a Kubernetes Job was made, or a Workflow called, so long after the look was asked for."""
 
-    def deleted(self, key: WorkflowKey, delete: DeleteJob) -> None:
-        """Hear that a Kubernetes Job was ended."""
+    def deleted(self, key: WorkflowKey, delete: Removal) -> None:
+        """Hear that a Kubernetes Job was ended, or a Pod of one."""
 
     def refused(self, key: WorkflowKey, node: NodeId, message: str) -> None:
         """Hear that the cluster said no to what a node needs."""

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from fairlead.engine.belongings import Belongings
 from fairlead.model.status import Recorded
 from fairlead.plan import ContainerTerminated
+from fairlead.plan.observed import slot_of
 from fairlead.plan.runs import CANCEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
+    from fairlead.engine.packs import PackState
     from fairlead.model.ids import Uid, WorkflowKey
     from fairlead.model.report import LoggedOutputs, Report
     from fairlead.plan import CalledWorkflow, CancelWorkflow, KubernetesJob, Pod, Resource
@@ -61,18 +63,38 @@ class WorkflowRecord:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A Kubernetes Job of ours; `started`: the Job controller has taken it up, or won't."""
+    """A Kubernetes Job of ours; `started`: the Job controller has taken it up, or won't.
+
+    Where it is a pack, `job` tells what goes for all of its attempts, and `pack` the rest.
+    """
 
     owner: Uid
     workflow: WorkflowKey
     job: KubernetesJob
     version: int
     started: bool = False
+    pack: PackState | None = None
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Where its attempts are told of."""
+        if self.pack is None:
+            return (self.job.name,)
+        return tuple(slot_of(self.job.name, index) for index in range(len(self.pack.combinations)))
+
+    def attempt(self, index: int | None) -> KubernetesJob | None:
+        """Give one attempt that it makes, without its Pods; None where there is none of that index."""
+        if self.pack is not None:
+            return self.pack.attempt(self.job, index)
+        return self.job if index is None else None
 
 
 @dataclass(frozen=True, slots=True)
 class PodRecord:
-    """A Pod of a Kubernetes Job of ours; `of`: that Job as far as the Pod itself tells, which may outlive it."""
+    """A Pod of a Kubernetes Job of ours; `of`: that Job as far as the Pod itself tells, which may outlive it.
+
+    `index`: its completion index in a pack. `overdue`: the kubelet ended it, as its time was over.
+    """
 
     owner: Uid
     workflow: WorkflowKey
@@ -81,6 +103,13 @@ class PodRecord:
     pod: Pod
     version: int
     of: KubernetesJob | None = None
+    index: int | None = None
+    overdue: bool = False
+
+    @property
+    def slot(self) -> str:
+        """Where its attempt is told of."""
+        return slot_of(self.job_name, self.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +317,7 @@ class Store:
 
     def _refresh(self, key: ItemKey) -> None:
         if (record := self.pods.get(key)) is not None:
-            self._of((record.workflow.namespace, record.owner)).refresh(record.job_name)
+            self._of((record.workflow.namespace, record.owner)).refresh(record.slot)
 
     def _workflow_changed(self, record: WorkflowRecord) -> None:
         namespace, name = key = (record.resource.key.namespace, record.resource.key.name)
@@ -333,7 +362,7 @@ class Store:
             self._forget_report((record.workflow.namespace, name))
         owner = (record.workflow.namespace, record.owner)
         with self._belongings_of(owner) as belongings:
-            belongings.put_pod(record.job_name, name, current)
+            belongings.put_pod(record.slot, name, current)
         # A Pod is often seen before the Job's status that tells of it.
         _index(self._unstarted_by_owner, owner, record.job_name, None)
         self._tell(record.workflow)

@@ -30,6 +30,7 @@ from fairlead.model.status import format_time
 from fairlead.plan.runs import CANCEL
 from fairlead.render.call import call_manifest
 from fairlead.render.job import NoAgentError, job_manifest
+from fairlead.render.pack import pack_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +40,16 @@ if TYPE_CHECKING:
     from fairlead.kube.client import Client
     from fairlead.model.ids import WorkflowKey
     from fairlead.model.status import WorkflowStatus
-    from fairlead.plan import CallWorkflow, CancelWorkflow, CreateJob, DeleteJob, ReadOutputs
+    from fairlead.plan import (
+        CallWorkflow,
+        CancelWorkflow,
+        CreateJob,
+        CreatePack,
+        DeleteJob,
+        DeletePod,
+        EndPack,
+        ReadOutputs,
+    )
     from fairlead.plan.announcements import Announcement
 
 COMPONENT = "fairlead"
@@ -90,6 +100,52 @@ class KubernetesCluster:
             said = f"there is a Job {create.name} that isn't this Workflow's"
             raise engine.RefusedError(said, final=False)
 
+    async def create_pack(self, record: WorkflowRecord, create: CreatePack) -> None:
+        """POST the Indexed Job; where its deterministic name is taken, as `create_job`."""
+        manifest = pack_manifest(create, record.resource, keep_seconds=self._keep_seconds)
+        path = f"/apis/batch/v1/namespaces/{record.resource.key.namespace}/jobs"
+        self._make_sure_it_is_ours(record)
+        with _translated():
+            document = await self._make(path, "jobs", create.name, manifest)
+        if not self._keep(document, record):
+            said = f"there is a Job {create.name} that isn't this Workflow's"
+            raise engine.RefusedError(said, final=False)
+
+    async def end_pack(self, record: WorkflowRecord, end: EndPack) -> None:
+        """PATCH its deadline, which is then over: the Job controller deletes what runs, and leaves what has ended.
+
+        Kubernetes keeps it as long as any Job that has ended.
+        """
+        path = f"/apis/batch/v1/namespaces/{record.resource.key.namespace}/jobs/{end.name}"
+        patch = {"spec": {"activeDeadlineSeconds": 1}}
+        self._make_sure_it_is_ours(record)
+        with _translated():
+            try:
+                document = await self._client.request("PATCH", path, "jobs", orjson.dumps(patch), MERGE_PATCH)
+            except NotFoundError:
+                self._forget_job(record, end.name)
+                return
+        self._keep(document, record)
+
+    async def delete_pod(self, record: WorkflowRecord, delete: DeletePod) -> None:
+        """DELETE the Pod, with its grace; its index counts as failed then, and the Job controller makes no other."""
+        namespace = record.resource.key.namespace
+        known = self._store.pods.get((namespace, delete.name))
+        if known is None or known.owner != record.resource.uid:
+            return
+        path = f"/api/v1{in_namespace(namespace)}/pods/{delete.name}"
+        self._make_sure_it_is_ours(record)
+        with _translated():
+            try:
+                document = await self._client.request("DELETE", path, "pods")
+            except NotFoundError:
+                document = {}
+        item = pod_record(document) if document.get("kind") == "Pod" else None
+        if item is None or item.owner != record.resource.uid:
+            self._store.pods.drop((namespace, delete.name), known.version)
+        else:
+            self._store.pods.put((namespace, delete.name), item)
+
     async def call_workflow(self, record: WorkflowRecord, call: CallWorkflow) -> None:
         """GET the template and POST a Workflow made of it; where there is one of that name, as `create_job`."""
         path = _path(record.resource.key)
@@ -118,9 +174,12 @@ class KubernetesCluster:
         if document.get("kind") == "Job":
             self._keep(document, record)
         else:
-            key = (record.resource.key.namespace, delete.name)
-            known = self._store.jobs.get(key)
-            self._store.jobs.drop(key, known.version if known else 0)
+            self._forget_job(record, delete.name)
+
+    def _forget_job(self, record: WorkflowRecord, name: str) -> None:
+        key = (record.resource.key.namespace, name)
+        known = self._store.jobs.get(key)
+        self._store.jobs.drop(key, known.version if known else 0)
 
     async def cancel_workflow(self, record: WorkflowRecord, cancel: CancelWorkflow) -> None:
         """PATCH the annotation that asks for the run's end; the called Workflow's own plan does the rest."""

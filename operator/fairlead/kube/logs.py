@@ -86,7 +86,7 @@ class PodLogs:
         """Name the newest Pod of the Kubernetes Job; with `wait` wait until its container has started."""
         selector = f"{_JOB_NAME}%3D{in_path(log.job_name, safe='')}"
         while True:
-            async for pods in self._pods(found, selector):
+            async for pods in self._pods(found, log, selector):
                 if not pods and not (wait and await self._is_there(found, log)):
                     raise _gone(log)
                 if not wait:
@@ -94,16 +94,16 @@ class PodLogs:
                 if (started := _started(pods, log.service or MAIN)) is not None:
                     return started
 
-    async def _pods(self, found: Found, selector: str) -> AsyncIterator[_Pods]:
+    async def _pods(self, found: Found, log: Log, selector: str) -> AsyncIterator[_Pods]:
         """Give the Pods by name, and again at every change, until a watch ends."""
         documents, version = await self._client.list(_path(found), "pods", selector)
-        pods = {document["metadata"]["name"]: document for document in documents if _is_of(document, found)}
+        pods = {document["metadata"]["name"]: document for document in documents if _is_of(document, found, log)}
         yield pods
         try:
             async for kind, document in self._client.watch(_path(found), "pods", version, selector):
                 if kind == "DELETED":
                     pods.pop(document["metadata"]["name"], None)
-                elif kind != "BOOKMARK" and _is_of(document, found):
+                elif kind != "BOOKMARK" and _is_of(document, found, log):
                     pods[document["metadata"]["name"]] = document
                 yield pods
         except ExpiredError:
@@ -136,8 +136,12 @@ def _logs_of(document: Mapping[str, Any]) -> list[Log]:
     return [Log(job.node, job.attempt, job.run, job.name, name) for name in (None, *services)]
 
 
-def _is_of(document: Mapping[str, Any], found: Found) -> bool:
-    return bool((document["metadata"].get("labels") or {}).get(LABEL_WORKFLOW_UID) == found.record.resource.uid)
+def _is_of(document: Mapping[str, Any], found: Found, log: Log) -> bool:
+    # The Pods of an Indexed Job are of several nodes.
+    record = pod_record(dict(document))
+    if record is None or record.owner != found.record.resource.uid:
+        return False
+    return record.of is None or record.index is None or record.of.node == log.node
 
 
 def _newest(pods: Mapping[str, Mapping[str, Any]]) -> str:

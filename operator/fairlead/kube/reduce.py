@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from fairlead.engine.packs import PackState
 from fairlead.engine.store import Call, JobRecord, PodRecord, WorkflowRecord
 from fairlead.model.ids import Attempt, JobId, NodeId, RunNumber, SpecDigest, Uid, WorkflowKey
 from fairlead.model.status import WorkflowStatus, is_sane
@@ -19,9 +20,10 @@ from fairlead.plan import (
     Pod,
     Resource,
 )
-from fairlead.plan.names import node_name
+from fairlead.plan.names import node_name, pack_name
 from fairlead.plan.neighbours import Caller
 from fairlead.plan.observed import ServiceState
+from fairlead.plan.packing import CHUNK
 from fairlead.plan.runs import CANCEL
 from fairlead.render.call import ANNOTATION_CALLERS, parse_callers
 from fairlead.render.job import (
@@ -37,10 +39,11 @@ from fairlead.render.job import (
     LABEL_WORKFLOW_UID,
     MAIN,
 )
+from fairlead.render.pack import ANNOTATION_COMBINATIONS, LABEL_INDEX, parse_combinations
 from fairlead.render.report import parse_report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fairlead.plan.observed import Container
 
@@ -63,9 +66,13 @@ class _Attempt:
     group: str | None
     run_group: str | None
 
-    def is_called(self, name: str) -> bool:
-        """Whether that is the name of what is made for it."""
+    def is_called(self, name: str, combinations: Sequence[int] = ()) -> bool:
+        """Whether that is the name of what is made for it; with `combinations` of a pack of these."""
         resource = Resource(self.workflow, self.owner, 1, _NO_STATUS)
+        if combinations:
+            chunks = {each // CHUNK for each in combinations}
+            first = self.attempt == 1 and self.node.combination is None and len(chunks) == 1
+            return first and pack_name(resource, self.digest, self.run, self.node.job, chunks.pop()) == name
         return node_name(resource, self.digest, self.run, self.node, self.attempt) == name
 
     def job(self, name: str) -> KubernetesJob:
@@ -153,13 +160,46 @@ def job_record(document: Json) -> JobRecord | None:
     attempt = _attempt(metadata)
     if attempt is None:
         return None
+    pack = _pack(document)
     job = replace(
         attempt.job(metadata["name"]),
         complete=_condition(document, "Complete", "SuccessCriteriaMet") is not None,
         failure=_failure(document),
-        deleting="deletionTimestamp" in metadata,
+        deleting="deletionTimestamp" in metadata or (pack is not None and _is_ended(document)),
     )
-    return JobRecord(attempt.owner, attempt.workflow, job, version_of(document), started=_started(document))
+    return JobRecord(attempt.owner, attempt.workflow, job, version_of(document), _started(document), pack)
+
+
+def _pack(document: Json) -> PackState | None:
+    """Read which combinations an Indexed Job is made of, and which are over; None where it isn't a pack."""
+    combinations = _combinations(document["metadata"])
+    if not combinations:
+        return None
+    status = document.get("status") or {}
+    return PackState(
+        combinations,
+        _indexes(status.get("completedIndexes"), len(combinations)),
+        _indexes(status.get("failedIndexes"), len(combinations)),
+    )
+
+
+def _is_ended(document: Json) -> bool:
+    """Whether a pack was ended by us: it has no deadline of its own."""
+    return "activeDeadlineSeconds" in (document.get("spec") or {})
+
+
+def _combinations(metadata: Json) -> tuple[int, ...]:
+    try:
+        return parse_combinations((metadata.get("annotations") or {}).get(ANNOTATION_COMBINATIONS) or "")
+    except ValueError:
+        return ()
+
+
+def _indexes(text: str | None, count: int) -> frozenset[int]:
+    try:
+        return frozenset(parse_combinations(text or "", count))
+    except ValueError:
+        return frozenset()
 
 
 def _started(document: Json) -> bool:
@@ -178,7 +218,9 @@ def watched_job_record(document: Json) -> JobRecord | None:
     Whoever may make Jobs can write labels and owners, but not make a second one of the same name.
     """
     attempt = _attempt(document["metadata"])
-    return job_record(document) if attempt is not None and attempt.is_called(document["metadata"]["name"]) else None
+    metadata = document["metadata"]
+    called = attempt is not None and attempt.is_called(metadata["name"], _combinations(metadata))
+    return job_record(document) if called else None
 
 
 def _attempt(metadata: Json) -> _Attempt | None:
@@ -220,7 +262,14 @@ def pod_record(document: Json) -> PodRecord | None:
     unscheduled = _condition(document, "PodScheduled", truth="False")
     services = _services(document)
     taken = "deletionTimestamp" in metadata or _condition(document, "DisruptionTarget") is not None
-    attempt, job = _labelled(metadata), owners[0]["name"]
+    attempt, job, index = _labelled(metadata), owners[0]["name"], None
+    combinations, place = _combinations(metadata), str(labels.get(LABEL_INDEX, ""))
+    ours = attempt is not None and attempt.is_called(job, combinations)
+    if attempt is not None and ours and place.isdecimal() and int(place) < len(combinations):
+        index = int(place)
+        attempt = replace(attempt, node=NodeId(attempt.node.job, combinations[index]))
+    container, over = _container(status), status.get("phase") in ("Succeeded", "Failed")
+    overdue = index is not None and status.get("phase") == "Failed" and status.get("reason") == "DeadlineExceeded"
     return PodRecord(
         owner=Uid(labels[LABEL_WORKFLOW_UID]),
         workflow=WorkflowKey(metadata["namespace"], labels[LABEL_WORKFLOW]),
@@ -228,14 +277,17 @@ def pod_record(document: Json) -> PodRecord | None:
         created_at=_time(metadata.get("creationTimestamp")) or datetime.fromtimestamp(0, UTC),
         pod=Pod(
             name=metadata["name"],
-            container=_container(status),
-            taken=taken or status.get("reason") == "Evicted" or _turned_away(status, services),
+            container=container,
+            taken=taken or overdue or status.get("reason") == "Evicted" or _turned_away(status, services),
             scheduled_at=_time(scheduled.get("lastTransitionTime")) if scheduled else None,
             trouble=unscheduled.get("message") or unscheduled.get("reason") if unscheduled else None,
             services=services,
+            lingers=index is not None and isinstance(container, ContainerTerminated) and not over,
         ),
         version=version_of(document),
-        of=attempt.job(job) if attempt is not None and attempt.is_called(job) else None,
+        of=replace(attempt.job(job), index=index) if attempt is not None and ours else None,
+        index=index,
+        overdue=overdue,
     )
 
 

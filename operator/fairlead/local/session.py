@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from fairlead.local.state import State
     from fairlead.model.ids import NodeId, WorkflowKey
     from fairlead.model.status import WorkflowStatus
-    from fairlead.plan import Creation, DeleteJob
+    from fairlead.plan import Creation, Removal
 
 _POLL: Final = 0.2
 """Seconds between two looks at what other processes have changed."""
@@ -164,7 +164,7 @@ class Session:
     def created(self, key: WorkflowKey, create: Creation, seconds: float) -> None:
         """Do nothing: the status tells."""
 
-    def deleted(self, key: WorkflowKey, delete: DeleteJob) -> None:
+    def deleted(self, key: WorkflowKey, delete: Removal) -> None:
         """Do nothing: the status tells."""
 
     def refused(self, key: WorkflowKey, node: NodeId, message: str) -> None:

@@ -137,8 +137,34 @@ class CallWorkflow(_Creation[CallRequest]):
 
 
 @dataclass(frozen=True, slots=True)
+class CreatePack:
+    """Make the first attempts of several combinations as one Indexed Job; if it is there already, all is well.
+
+    The place in `members` is the completion index. They have the pack's name, and differ in texts alone: those of
+    their steps, and the values of variables that are texts.
+    """
+
+    name: str
+    members: tuple[CreateJob, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteJob:
     """End the Kubernetes Job `name` and its Pods; if it is gone already, all is well."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndPack:
+    """End what still works of the Indexed Job `name`, and keep the Pods that have ended; nothing where it is gone."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePod:
+    """End the Pod `name`, which is one attempt of several in an Indexed Job; if it is gone already, all is well."""
 
     name: str
 
@@ -165,8 +191,15 @@ class DeleteWorkflow:
 
 
 Creation = CreateJob | CallWorkflow
-Ending = DeleteJob | CancelWorkflow
-Action = Creation | DeleteJob | CancelWorkflow | ReadOutputs | DeleteWorkflow
+Making = Creation | CreatePack
+Removal = DeleteJob | EndPack | DeletePod
+Ending = Removal | CancelWorkflow
+Action = Making | Ending | ReadOutputs | DeleteWorkflow
+
+
+def attempts_of(making: Making) -> tuple[Creation, ...]:
+    """Give the single attempts that are made."""
+    return making.members if isinstance(making, CreatePack) else (making,)
 
 
 @dataclass(frozen=True, slots=True)

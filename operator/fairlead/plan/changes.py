@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from fairlead.plan.compact import Shown
+from fairlead.plan.observed import KubernetesJob
 from fairlead.plan.run import Picture
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from fairlead.model.ids import JobId
     from fairlead.model.status import JobStatus
-    from fairlead.plan.observed import CalledWorkflow, KubernetesJob
+    from fairlead.plan.observed import CalledWorkflow
     from fairlead.plan.run import Attempts, Run
     from fairlead.plan.runs import Current
 
@@ -120,7 +121,7 @@ def _put(attempts: Attempts, strays: dict[str, Made], current: Current, each: Ma
         node = each.node
         attempts.setdefault(node.job, {}).setdefault(node.combination, {})[each.attempt] = each
     else:
-        strays[each.name] = each
+        strays[_known_as(each)] = each
 
 
 def _replace(run: Run, old: Made, new: Made) -> None:
@@ -129,9 +130,13 @@ def _replace(run: Run, old: Made, new: Made) -> None:
     # Where two claim to be the same attempt, the last one counts.
     if attempts.get(new.attempt) is old:
         attempts[new.attempt] = new
-    if picture.strays.get(new.name) is old:
-        picture.strays[new.name] = new
+    if picture.strays.get(_known_as(new)) is old:
+        picture.strays[_known_as(new)] = new
+
+
+def _known_as(each: Made) -> str:
+    return each.slot if isinstance(each, KubernetesJob) else each.name
 
 
 def _place(each: Made) -> tuple[object, ...]:
-    return each.name, each.node, each.run, each.digest, each.attempt
+    return _known_as(each), each.node, each.run, each.digest, each.attempt

@@ -78,8 +78,7 @@ def settle(run: Run, job: JobPlan, node: Node) -> None:
         return
     attempt = attempts.get(latest)
     verdict = _judge(run, job, node, attempt)
-    current = run.current
-    name = node_name(run.resource, current.digest, current.run, node.id, latest) if attempt is None else attempt.name
+    name = attempt.name if attempt is not None else _name_of(run, node, latest)
     retries = attempt.retries if attempt is not None else recorded.retries
     made = {"workflow" if job.uses else "kubernetes_job": name}
     seen = {"attempt": latest, "retries": retries, "retry_at": None, "reason": None, "message": None, **made}
@@ -102,6 +101,14 @@ def settle(run: Run, job: JobPlan, node: Node) -> None:
             _lost(run, job, node, verdict, attempt, name)
         case _:
             assert_never(verdict)
+
+
+def _name_of(run: Run, node: Node, attempt: Attempt) -> str:
+    """Name the Kubernetes Job of an attempt that isn't there; that of a pack is known from its record alone."""
+    recorded, current = node.state, run.current
+    if recorded.attempt == attempt and recorded.kubernetes_job is not None:
+        return recorded.kubernetes_job
+    return node_name(run.resource, current.digest, current.run, node.id, attempt)
 
 
 def _changed(state: NodeStatus, changes: Mapping[str, object]) -> NodeStatus:

@@ -92,7 +92,8 @@ class Pod:
     """One Pod of a Kubernetes Job.
 
     `taken` holds when the cluster or somebody takes it away: it is being deleted, was evicted or preempted, or its
-    node is gone. `trouble` says why it can't be scheduled. `services` are in the order in which they start.
+    node is gone. `trouble` says why it can't be scheduled. `services` are in the order in which they start. `lingers`,
+    told of Pods of Indexed Jobs: its main container has ended, and the Pod as a whole not yet.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Pod:
     scheduled_at: datetime | None = None
     trouble: str | None = None
     services: tuple[ServiceState, ...] = ()
+    lingers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,8 @@ class JobFailure:
 class KubernetesJob:
     """One attempt at a node of a run, with its Pods, the oldest first.
 
-    `retries`, `group` and `run_group` as in CreateJob.
+    `retries`, `group` and `run_group` as in CreateJob. `index`: its completion index where it is one of several in an
+    Indexed Job; all of them have its name.
     """
 
     name: str
@@ -130,6 +133,17 @@ class KubernetesJob:
     deleting: bool = False
     pods: tuple[Pod, ...] = ()
     run_group: str | None = None
+    index: int | None = None
+
+    @property
+    def slot(self) -> str:
+        """What tells it from all others: its name, and its index where it has one."""
+        return slot_of(self.name, self.index)
+
+
+def slot_of(name: str, index: int | None) -> str:
+    """Give a place in a Kubernetes Job: `name`, or `name/index` in an Indexed one."""
+    return name if index is None else f"{name}/{index}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,12 @@ from fairlead.model.duration import format_duration
 from fairlead.model.phase import JobPhase, Reason, Result
 from fairlead.model.problem import quote
 from fairlead.model.status import CombinationStatus, JobStatus
+from fairlead.plan.actions import CreateJob
 from fairlead.plan.admitting import admit_node, admit_run, push_aside, withdraw
 from fairlead.plan.gate import Closed, Lineage, combinations, gate, holds, lineage_of
 from fairlead.plan.nodes import check, contexts_of, cut_short, needs_of, settle, size_of_outputs
 from fairlead.plan.order import in_order, in_turn
+from fairlead.plan.packing import Bundle, bundled, packed
 from fairlead.plan.run import Node, Stop, end, gather
 from fairlead.plan.runs import CANCEL
 from fairlead.plan.starting import make, start
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from fairlead.model.ids import JobId
     from fairlead.model.workflow import JobPlan
+    from fairlead.plan.actions import Making
     from fairlead.plan.run import Ready, Run
 
 _RUN_TIMED_OUT: Final = 124
@@ -278,7 +281,9 @@ def _start_what_fits(run: Run, before: dict[JobId, JobStatus]) -> bool:
 
     `before` gets the jobs that needn't wait any longer. False where those that wait have to be told of another limit.
     """
-    picture, wanted = run.picture, len(run.ready) + len(run.picture.waiting)
+    picture = run.picture
+    bundles = bundled(run, run.ready)
+    wanted = len(bundles) + len(picture.waiting)
     if not wanted or run.held:
         return True
     room = run.observed.neighbours.room(wanted, run.workflow.priority)
@@ -286,19 +291,19 @@ def _start_what_fits(run: Run, before: dict[JobId, JobStatus]) -> bool:
         return False
     picture.full = room.full
     touched = {ready.job.id for ready in run.ready}
-    line, places = iter(_in_line(run) if room.places else run.ready), room.places
+    line, places = iter(_in_line(run, bundles) if room.places else bundles), room.places
     run.waiting = wanted
-    while places and (ready := next(line, None)) is not None:
-        if picture.waiting.pop(ready.job.id, None) is not None:
-            before.setdefault(ready.job.id, run.states[ready.job.id])
-            touched.add(ready.job.id)
-        picture.restless.add(ready.job.id)
+    while places > 0 and (bundle := next(line, None)) is not None:
+        for ready in bundle.ready:
+            if picture.waiting.pop(ready.job.id, None) is not None:
+                before.setdefault(ready.job.id, run.states[ready.job.id])
+                touched.add(ready.job.id)
+            picture.restless.add(ready.job.id)
         run.waiting -= 1
-        creation = make(run, ready)
-        if creation is not None:
-            run.actions.append(creation)
-            places -= 1
-    for ready in line:
+        made = _made(run, bundle)
+        run.actions += made
+        places -= len(made)
+    for ready in (ready for bundle in line for ready in bundle.ready):
         if ready.job.id in touched:
             _queue(ready.node, Reason.WAITING_FOR_ROOM, room.full)
             _wait_for_room(run, ready)
@@ -307,16 +312,28 @@ def _start_what_fits(run: Run, before: dict[JobId, JobStatus]) -> bool:
     return True
 
 
-def _in_line(run: Run) -> list[Ready]:
+def _made(run: Run, bundle: Bundle) -> list[Making]:
+    creations = [creation for ready in bundle.ready if (creation := make(run, ready)) is not None]
+    if bundle.chunk is None:
+        return [*creations]
+    return packed(run, bundle, [creation for creation in creations if isinstance(creation, CreateJob)])
+
+
+def _in_line(run: Run, bundles: list[Bundle]) -> list[Bundle]:
     """Give who wants to start, in the order of the jobs; what was refused comes last, so that it keeps no room."""
     waiting = run.picture.waiting.values()
     if not waiting or run.order is None:
-        return sorted(run.ready, key=lambda each: each.refusal is not None)
+        return sorted(bundles, key=_refused)
     places = run.order.places
     line = sorted(
-        (*(each for each in run.ready if each.refusal is None), *waiting), key=lambda each: places[each.job.id]
+        (*(each for each in bundles if not _refused(each)), *(Bundle((each,)) for each in waiting)),
+        key=lambda each: places[each.ready[0].job.id],
     )
-    return [*line, *(each for each in run.ready if each.refusal is not None)]
+    return [*line, *filter(_refused, bundles)]
+
+
+def _refused(bundle: Bundle) -> bool:
+    return any(ready.refusal is not None for ready in bundle.ready)
 
 
 def _wait_for_room(run: Run, ready: Ready) -> None:

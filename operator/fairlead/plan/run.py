@@ -33,13 +33,14 @@ class Policy:
 
     `grace`: how long an image or a Secret may be missing before it is an error. `restarts`: how often a node is made
     again after the cluster lost it. `combinations`: the most that a matrix may have. `depth`: how many templates may
-    call each other in a row.
+    call each other in a row. `packs`: whether many combinations may be made as one Indexed Job (`plan.packing`).
     """
 
     grace: timedelta = timedelta(seconds=60)
     restarts: int = 5
     combinations: int = 256
     depth: int = 4
+    packs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

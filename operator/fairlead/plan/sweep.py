@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from fairlead.plan.actions import CancelWorkflow, DeleteJob
+from fairlead.plan.actions import CancelWorkflow, DeleteJob, DeletePod, EndPack
 from fairlead.plan.observed import ContainerTerminated, KubernetesJob
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def sweep(run: Run) -> tuple[Ending, ...]:
     if (status.run, status.spec_digest) != (current.run, current.digest):
         return ()
     for job_id in picture.attempts if run.touched is None else run.touched:
-        unwanted = tuple(_endings(_past(run, job_id)))
+        unwanted = tuple(_endings_of(run, job_id))
         if unwanted:
             picture.unwanted[job_id] = unwanted
             picture.restless.add(job_id)
@@ -46,15 +46,17 @@ def _what(ending: Ending) -> tuple[bool, str]:
     return isinstance(ending, CancelWorkflow), ending.name
 
 
-def _past(run: Run, job_id: JobId) -> Iterator[KubernetesJob | CalledWorkflow]:
-    """Give the attempts at a job that the recorded status has gone past, whether they are over or not."""
+def _endings_of(run: Run, job_id: JobId) -> Iterator[Ending]:
+    """End the attempts at a job that the recorded status has gone past."""
     job = run.current.jobs.get(job_id)
     if job is None:
-        return
+        return iter(())
+    past: list[KubernetesJob | CalledWorkflow] = []
+    wanted: list[KubernetesJob | CalledWorkflow] = []
     for combination, attempts in run.picture.attempts.get(job_id, {}).items():
         for number, attempt in attempts.items():
-            if _is_past(job, combination, number):
-                yield attempt
+            (past if _is_past(job, combination, number) else wanted).append(attempt)
+    return _endings(past, wanted)
 
 
 def _is_past(job: JobStatus, combination: int | None, number: Attempt) -> bool:
@@ -69,13 +71,42 @@ def _is_past(job: JobStatus, combination: int | None, number: Attempt) -> bool:
     return known.phase.ended or waits_to_retry or number < (known.attempt or 0)
 
 
-def _endings(attempts: Iterable[KubernetesJob | CalledWorkflow]) -> Iterator[Ending]:
+def _endings(
+    attempts: Iterable[KubernetesJob | CalledWorkflow], wanted: Iterable[KubernetesJob | CalledWorkflow] = ()
+) -> Iterator[Ending]:
+    packs: dict[str, list[KubernetesJob]] = {}
     for each in attempts:
         if isinstance(each, KubernetesJob):
-            if not is_over(each):
+            if each.index is not None:
+                packs.setdefault(each.name, []).append(each)
+            elif not is_over(each):
                 yield DeleteJob(each.name)
         elif each.status.run is not None and not (each.status.ended or each.deleting or each.cancelling):
             yield CancelWorkflow(each.name, each.status.run)
+    if packs:
+        kept = [each for each in wanted if isinstance(each, KubernetesJob) and each.name in packs]
+        for name, members in packs.items():
+            yield from _pack_endings(name, members, [each for each in kept if each.name == name])
+
+
+def _pack_endings(name: str, members: list[KubernetesJob], kept: list[KubernetesJob]) -> Iterator[Ending]:
+    """End members of a pack, and leave the Pods that have ended, whose logs may be wanted.
+
+    All together where nothing else of it works. That ends all Pods that aren't over as a whole, so while there is one
+    whose main container has ended, and which says so a moment later, those that run are ended one by one.
+    """
+    left = [each for each in members if not is_over(each)]
+    if not left:
+        return
+    everybody = [*members, *kept]
+    if not any(each.pods for each in everybody):
+        yield DeleteJob(name)
+    elif all(map(is_over, kept)) and not any(pod.lingers for each in everybody for pod in each.pods):
+        yield EndPack(name)
+    else:
+        for pod in (each.pods[-1] for each in left if each.pods):
+            if not (pod.taken or isinstance(pod.container, ContainerTerminated)):
+                yield DeletePod(pod.name)
 
 
 def is_over(attempt: KubernetesJob) -> bool:

@@ -37,7 +37,7 @@ def environment(request: JobRequest, service_host: str | None = None) -> Env:
 def driver_text(request: JobRequest, *, room: int) -> str:
     """Write what `/bin/sh -c` is given to run all steps. `room`: the bytes that the driver's report may have."""
     return assemble(
-        _scripts(request),
+        scripts_of(request),
         outputs=request.wanted,
         timeout=request.timeout,
         room=room,
@@ -52,10 +52,11 @@ def program_for(request: JobRequest) -> Program | None:
         for index, step in enumerate(request.steps)
         if isinstance(step, LateStep)
     }
-    return program_of(request, _scripts(request), references) if references else None
+    return program_of(request, scripts_of(request), references) if references else None
 
 
-def _scripts(request: JobRequest) -> list[Script | Late]:
+def scripts_of(request: JobRequest) -> list[Script | Late]:
+    """Give a job's steps as the driver runs them."""
     scripts = [_script(index, step) for index, step in enumerate(request.steps)]
     # What the job's own variables are made of is nobody's: named once, it is kept from all steps.
     return [_with_carriers(scripts[0], carriers_of(request.env, _OF_JOB)), *scripts[1:]]

@@ -56,6 +56,11 @@ class Script:
     continue_on_error: bool = False
     timeout: int | None = None
 
+    @property
+    def shown(self) -> str:
+        """The label as the log has it."""
+        return "".join(character if character.isprintable() else " " for character in self.label)
+
 
 @dataclass(frozen=True, slots=True)
 class Late:
@@ -80,13 +85,15 @@ def assemble(
     timeout: int,
     room: int = MAX_REPORT,
     masks: Sequence[str] = (),
+    steps: Sequence[str] | None = None,
 ) -> str:
     """Write the text for `/bin/sh -c`.
 
     `outputs` has the (step id, output) pairs that the report is to have, None for all of a step's. `timeout`
     is in seconds, for all steps together; `room` the bytes that the report may have; `masks` the container's variables
-    whose values the log must not show. It is the caller's business that Kubernetes doesn't expand `$(NAME)` in the
-    text. Raises ValueError for a name that can't be a variable's.
+    whose values the log must not show; `steps` has the steps, where they are written already. It is the caller's
+    business that Kubernetes doesn't expand `$(NAME)` in the text. Raises ValueError for a name that can't be a
+    variable's.
     """
     masked = bool(masks) or any(_ADD_MASK in script.run for script in scripts if isinstance(script, Script))
     late = any(isinstance(script, Late) for script in scripts)
@@ -95,13 +102,14 @@ def assemble(
     lines = [*(_constant_part(part) for part in parts), f"_f_begin {timeout} {room}"]
     if masked:
         lines.append(" ".join(["_f_mask", *(_checked(name) for name in masks)]))
-    for script in scripts:
-        if isinstance(script, Late):
-            lines.append(f"_f_late {script.index}")
-        else:
-            lines.append(step_text(script, outputs=outputs, carriers=sources))
-    lines.append("_f_finish")
-    return "\n".join(lines)
+    if steps is None:
+        steps = [
+            f"_f_late {script.index}"
+            if isinstance(script, Late)
+            else step_text(script, outputs=outputs, carriers=sources)
+            for script in scripts
+        ]
+    return "\n".join([*lines, *steps, "_f_finish"])
 
 
 def carriers(scripts: Iterable[Script | Late]) -> list[str]:
@@ -132,6 +140,16 @@ def _constant_part(name: str) -> str:
     return "\n".join(line for text in lines if (line := text.strip()) and not line.startswith("#"))
 
 
+def export_text(name: str, value: str) -> str:
+    """Write what gives a variable to all steps. Raises ValueError for a name that can't be a variable's."""
+    return f"export {_checked(name)}={_quote(value)}"
+
+
+def quote_text(text: str) -> str:
+    """Write a text so that the shell takes it as it is."""
+    return _quote(text)
+
+
 def _definition(script: Script, carriers: Iterable[str]) -> str:
     """Define what the step's process does last: take on its variables and become its shell."""
     values = [f"{_checked(name)}={_quote(value)}" for name, value in script.env.items()]
@@ -150,10 +168,9 @@ def _definition(script: Script, carriers: Iterable[str]) -> str:
 
 
 def _call(script: Script, wanted: Collection[str | None]) -> str:
-    label = "".join(character if character.isprintable() else " " for character in script.label)
     names = "*" if None in wanted else "\n".join(name for name in wanted if name is not None)
     folder = script.working_directory or ""
-    arguments = [script.id or "", label, names, folder, script.run.removesuffix("\n")]
+    arguments = [script.id or "", script.shown, names, folder, script.run.removesuffix("\n")]
     how = [
         " ".join(state for state in JobState if state in script.runs_in),
         "1" if script.continue_on_error else "",

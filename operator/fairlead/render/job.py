@@ -17,7 +17,7 @@ from fairlead.render.env import literal
 from fairlead.render.services import host_aliases, service_container, time_to_start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from fairlead.model.workflow import PodSettings
     from fairlead.plan import CreateJob, Creation, Resource
@@ -81,20 +81,45 @@ def job_manifest(
 
     `agent_image`: an image with this program, for the jobs with late steps. Raises NoAgentError where it is needed.
     """
-    metadata = metadata_of(create, resource)
+    request, metadata = create.request, metadata_of(create, resource)
+    settings = {"backoffLimit": 0, "activeDeadlineSeconds": deadline_of(request)}
+    return manifest_of(
+        request,
+        metadata,
+        settings,
+        keep_seconds=keep_seconds,
+        text=lambda room: driver_text(request, room=room),
+        agent_image=agent_image,
+    )
+
+
+def deadline_of(request: JobRequest) -> int:
+    """Give the seconds after which a job is ended from outside."""
+    return request.timeout + time_to_start(request.services) + _DEADLINE_SLACK
+
+
+def manifest_of(
+    request: JobRequest,
+    metadata: dict[str, Any],
+    settings: Mapping[str, Any],
+    *,
+    keep_seconds: int,
+    text: Callable[[int], str],
+    agent_image: str | None = None,
+) -> dict[str, Any]:
+    """Render a Job. `settings` says how its Pods are made; `text` gives the driver's text, for a report's bytes."""
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": metadata,
         "spec": {
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": create.request.timeout + time_to_start(create.request.services) + _DEADLINE_SLACK,
+            **settings,
             "ttlSecondsAfterFinished": keep_seconds,
             # What was evicted or preempted is made again by the Job controller, and doesn't count as a failure.
             "podFailurePolicy": {
                 "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
             },
-            "template": _template(create.request, metadata, agent_image),
+            "template": _template(request, metadata, agent_image, text),
         },
     }
 
@@ -139,7 +164,9 @@ def _labels(create: Creation, resource: Resource) -> dict[str, str]:
     return labels
 
 
-def _template(request: JobRequest, metadata: Mapping[str, Any], agent_image: str | None) -> dict[str, Any]:
+def _template(
+    request: JobRequest, metadata: Mapping[str, Any], agent_image: str | None, text: Callable[[int], str]
+) -> dict[str, Any]:
     """Render the Pod's template: ours, what the job lays over it, and again what nothing may be laid over."""
     merged = overlay({"spec": _pod(request, agent_image)}, request.pod.template or {})
     containers = _count(merged, "containers") + _count(merged, "initContainers")
@@ -151,7 +178,7 @@ def _template(request: JobRequest, metadata: Mapping[str, Any], agent_image: str
             "containers": [
                 {
                     "name": MAIN,
-                    "command": ["/bin/sh", "-c", literal(driver_text(request, room=report_room(containers)))],
+                    "command": ["/bin/sh", "-c", literal(text(report_room(containers)))],
                 }
             ],
         },

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fairlead.engine.shards import LeaseId
     from fairlead.model.ids import JobId, NodeId, WorkflowKey
     from fairlead.model.status import JobStatus, NodeStatus, WorkflowStatus
-    from fairlead.plan import Creation, DeleteJob
+    from fairlead.plan import Creation, Removal
     from fairlead.telemetry.metrics import Metrics
 
 
@@ -72,8 +72,8 @@ class TelemetryObserver:
         )
         self._metrics.job_created(seconds)
 
-    def deleted(self, key: WorkflowKey, delete: DeleteJob) -> None:
-        """Log the end of a Kubernetes Job."""
+    def deleted(self, key: WorkflowKey, delete: Removal) -> None:
+        """Log the end of a Kubernetes Job, or of a Pod of one."""
         self._log.info("job deleted", workflow=str(key), name=delete.name)
 
     def refused(self, key: WorkflowKey, node: NodeId, message: str) -> None:

@@ -36,7 +36,7 @@ test: ## Everything: build what the cluster needs, check, verify, e2e
 
 e2e: setup ## Black-box tests on a real cluster, which is brought up if it isn't
 	e2e/cluster up
-	$(WITH_CLUSTER) .venv/bin/pytest e2e
+	$(WITH_CLUSTER) $(PYTHON) -m e2e.run
 
 cluster: ## Bring a real cluster up on this machine, and say how to use it
 	e2e/cluster up

@@ -13,6 +13,7 @@ from e2e.support.harness import Harness
 from e2e.support.installation import Installation, operator_image
 from e2e.support.kubectl import Kubectl
 from e2e.support.podman import Podman, open_podman
+from e2e.support.raw import RawApi, open_raw_api
 from e2e.support.sandbox import Sandbox, open_sandbox
 from e2e.testcluster.settings import Settings
 
@@ -24,15 +25,34 @@ GRACE = 20
 to look again (10 to 15)."""
 
 
+INSTALLED = "FAIRLEAD_E2E_INSTALLED"
+SINCE = "FAIRLEAD_E2E_SINCE"
+"""Variables of sessions that are parts of one, as `e2e/run.py` makes them: the operator is there, and the byte of the
+audit log at which all began."""
+
+STAGES = {
+    "hurts": "ends or replaces the operator, so it runs after those that only use it",
+    "alone": "needs the cluster without its operator",
+    "last": "looks back at what the other tests caused, so it runs after them",
+}
+"""Markers, in the order in which the tests that have them run; those without one come first."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Register our marker."""
-    config.addinivalue_line("markers", "last: looks back at what the other tests caused, so it runs after them")
+    """Register our markers."""
+    for name, meaning in STAGES.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what is marked as last behind the random order of the others."""
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+    """Keep the random order within each stage."""
+    stages = list(STAGES)
+    items.sort(
+        key=lambda item: max(
+            (1 + stages.index(each.name) for each in item.iter_markers() if each.name in STAGES), default=0
+        )
+    )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -65,20 +85,32 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
 
 
 @pytest.fixture(scope="session")
-def kubectl(harness: Harness) -> Kubectl:
+def raw(harness: Harness) -> Iterator[RawApi]:
+    """Have a way to the API server past kubectl's own checks."""
+    with open_raw_api(Kubectl(harness.environment())) as raw:
+        yield raw
+
+
+@pytest.fixture(scope="session")
+def kubectl(harness: Harness, raw: RawApi) -> Kubectl:
     """Talk to the cluster as its admin."""
-    return Kubectl(harness.environment())
+    return Kubectl(harness.environment(), api=raw)
 
 
 @pytest.fixture(scope="session")
 def session_start(harness: Harness) -> int:
-    """Tell where in the audit log this session begins."""
-    return harness.audit_log.stat().st_size if harness.ours else 0
+    """Tell where in the audit log this session begins, or that of which it is a part."""
+    return int(os.environ.get(SINCE) or (harness.audit_log.stat().st_size if harness.ours else 0))
 
 
 @pytest.fixture(scope="session")
 def installation(harness: Harness, kubectl: Kubectl, session_start: int) -> Installation:  # noqa: ARG001  its moment
     """Have the operator of this checkout in the cluster, ready."""
+    return Installation(kubectl) if INSTALLED in os.environ else install(harness, kubectl)
+
+
+def install(harness: Harness, kubectl: Kubectl) -> Installation:
+    """Install the operator of this checkout, or upgrade to it."""
     installation = Installation(kubectl)
     installation.install(operator_image(harness), [f"--grace={GRACE}s"])
     return installation

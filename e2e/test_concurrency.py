@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import pytest
+
 from e2e.test_operator_dies import delete_pod, kill_process
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def times(sandbox: Sandbox, name: str) -> tuple[str, str]:
     return min(each["startedAt"] for each in states), max(each["finishedAt"] for each in states)
 
 
+@pytest.mark.hurts
 def test_one_at_a_time_though_the_operator_dies(sandbox: Sandbox, installation: Installation, harness: Harness) -> None:
     """Four in one group, and the operator killed while they go: their containers never overlap, and all succeed."""
     kill = kill_process if harness.ours else delete_pod

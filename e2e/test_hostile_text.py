@@ -18,12 +18,13 @@ import yaml
 from click.testing import CliRunner
 
 from e2e.support.calm import calm
-from e2e.support.raw import GROUP, open_raw_api
+from e2e.support.raw import GROUP
 from e2e.support.sandbox import ENDED
 from fairlead.cli.main import main
 
 if TYPE_CHECKING:
     from e2e.support.installation import Installation
+    from e2e.support.raw import RawApi
     from e2e.support.sandbox import Sandbox
 
 Json = dict[str, Any]
@@ -210,9 +211,9 @@ def _shown(status: Json) -> list[str]:
     return found
 
 
-def test_hostile_text_on_a_cluster(sandbox: Sandbox, installation: Installation) -> None:
+def test_hostile_text_on_a_cluster(sandbox: Sandbox, installation: Installation, raw: RawApi) -> None:
     """It comes out as it went in, in its job's log alone; status, Events, labels and the operator's log are sound."""
-    with calm(installation), open_raw_api(sandbox.kubectl) as raw:
+    with calm(installation):
         for name, text in TEXTS.items():
             metadata = {"name": name, "annotations": {"fairlead.dev/ref": text, "fairlead.dev/cancel": text}}
             path = f"{GROUP}/namespaces/{sandbox.namespace}/workflows"

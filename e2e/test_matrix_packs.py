@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from e2e.support.waiting import wait_for
@@ -11,6 +14,7 @@ if TYPE_CHECKING:
     from e2e.support.sandbox import Sandbox
 
 INDEX = "batch.kubernetes.io/job-completion-index"
+PROGRAM = str(Path(sys.executable).with_name("fairlead"))
 
 
 def matrix(sandbox: Sandbox, name: str, width: int, run: str, **fields: Any) -> None:  # noqa: ANN401  a job's fields
@@ -35,6 +39,14 @@ def pods_by_index(sandbox: Sandbox, name: str) -> dict[str, str]:
     return {index: pod for index, pod in found.items() if index is not None}
 
 
+def log_of(sandbox: Sandbox, name: str, combination: str, *options: str) -> list[str]:
+    """Read what one combination has written, as people do."""
+    command = [PROGRAM, "logs", name, "--job", f"m/{combination}", *options, "--namespace", sandbox.namespace]
+    environment = sandbox.kubectl.environment
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=60)
+    return done.stdout.splitlines()
+
+
 def wait_until_running(sandbox: Sandbox, name: str, count: int) -> None:
     """Wait until so many combinations are recorded as running."""
 
@@ -49,6 +61,7 @@ def test_each_has_its_own_variables_outputs_and_retries(sandbox: Sandbox) -> Non
     """Twelve combinations are one Job; the one that fails is tried again by itself, in a Job of its own."""
     run = """
     echo "value=$NUMBER of ${{ matrix.number }}, it's $HOME" >> "$FAIRLEAD_OUTPUT"
+    echo "I am ${{ matrix.number }}"
     case "${{ matrix.number }}$JOB_COMPLETION_INDEX" in 33) exit 7 ;; esac
     """
     matrix(
@@ -70,6 +83,8 @@ def test_each_has_its_own_variables_outputs_and_retries(sandbox: Sandbox) -> Non
     assert ([job["spec"]["completions"] for job in (pack, *others)], len(sandbox.pods("many"))) == ([12, 1], 13)
     named = {name for (name,) in combinations(status, "kubernetesJob")}
     assert named == {job["metadata"]["name"] for job in (pack, *others)}
+    said = [("I am 3" in log_of(sandbox, "many", "m (3)", *each)) for each in ((), ("--attempt", "1"))]
+    assert (said, "I am 11" in log_of(sandbox, "many", "m (11)")) == ([True, True], True)
 
 
 def test_fail_fast_keeps_the_log_of_what_failed(sandbox: Sandbox) -> None:
@@ -82,8 +97,7 @@ def test_fail_fast_keeps_the_log_of_what_failed(sandbox: Sandbox) -> None:
         ("Failed", "StepFailed", 5) if number == 2 else ("Cancelled", "FailFast", None) for number in range(6)
     ]
     wait_for("the others to be gone", lambda: not sandbox.living_pods("fast"), seconds=60)
-    pods = pods_by_index(sandbox, "fast")
-    assert (list(pods), "I am 2" in sandbox.kubectl.run("logs", pods["2"])) == (["2"], True)
+    assert (list(pods_by_index(sandbox, "fast")), "I am 2" in log_of(sandbox, "fast", "m (2)")) == (["2"], True)
 
 
 def test_a_cancel_ends_all(sandbox: Sandbox) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +14,17 @@ import pytest
 import yaml
 
 from e2e.support.sandbox import open_sandbox
+from e2e.support.together import chosen, played
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from concurrent.futures import Future
 
     from e2e.support.installation import Installation
     from e2e.support.podman import Podman
 
-EXAMPLES = sorted((Path(__file__).parent / "parity").glob("*.yaml"))
+FOLDER = Path(__file__).parent / "parity"
+EXAMPLES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 PROGRAM = Path(sys.executable).with_name("fairlead")
 
 _TIMES = {"startedAt", "finishedAt", "lastTransitionTime", "retryAt", "duration", "since"}
@@ -47,15 +51,34 @@ def run_here(example: Path, folder: Path, engine: str, env: Mapping[str, str]) -
     return {key: value for key, value in document.items() if key not in ("name", "namespace")}
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: each.stem)
-def test_the_same_status(example: Path, installation: Installation, podman: Podman, tmp_path: Path) -> None:
-    """Times and generated names aside, nothing tells where it ran."""
-    with open_sandbox(installation.kubectl, f"parity-{example.stem}") as sandbox:
+@pytest.fixture(scope="module")
+def ends(
+    request: pytest.FixtureRequest, installation: Installation, podman: Podman, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, Future[None]]]:
+    """Run all chosen examples, some at a time, in a folder and a namespace of their own."""
+
+    def run(name: str) -> None:
+        compare(name, installation, podman, tmp_path_factory.mktemp(name))
+
+    with played({name: partial(run, name) for name in chosen(request, "example")}, at_a_time=3) as ends:
+        yield ends
+
+
+def compare(name: str, installation: Installation, podman: Podman, folder: Path) -> None:
+    """Run an example in the three ways, and compare what they came to."""
+    example = FOLDER / f"{name}.yaml"
+    with open_sandbox(installation.kubectl, f"parity-{name}") as sandbox:
         for document in yaml.safe_load_all(example.read_text()):
             sandbox.kubectl.apply(json.dumps(document))
-        in_processes = run_here(example, tmp_path, "host", os.environ)
-        in_containers = run_here(example, tmp_path, "podman", podman.environment)
+        in_processes = run_here(example, folder, "host", os.environ)
+        in_containers = run_here(example, folder, "podman", podman.environment)
         in_cluster = sandbox.wait("parity", in_processes["phase"])
 
-    assert compared(in_processes) == compared(in_cluster)
-    assert compared(in_containers) == compared(in_cluster)
+        assert compared(in_processes) == compared(in_cluster)
+        assert compared(in_containers) == compared(in_cluster)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_same_status(example: str, ends: Mapping[str, Future[None]]) -> None:
+    """Times and generated names aside, nothing tells where it ran."""
+    ends[example].result()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from e2e.support.kubectl import Json, Kubectl
     from e2e.support.sandbox import Sandbox
 
-RARELY = {("fairlead.dev", "workflows", "get"), ("batch", "jobs", "get")}
+RARELY = {("fairlead.dev", "workflows", "get"), ("batch", "jobs", "get"), ("", "events", "list")}
 """What is needed in trouble only, which no test is sure to cause."""
 
 

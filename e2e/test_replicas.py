@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from e2e.support.kubectl import Json
     from e2e.support.sandbox import Sandbox
 
+pytestmark = pytest.mark.hurts
+
 IMAGE = {"defaults": {"image": "busybox:1.35"}}
 LINKS = [f"link-{number}" for number in range(1, 7)]
 AFTER_A_CLEAN_END = 2.0
@@ -95,7 +97,7 @@ def test_failover(
         pytest.skip("kills processes of this machine")
     installation.wait_until_ready()
     with record(sandbox.kubectl, "jobs") as jobs:
-        sandbox.apply("run", chain())
+        sandbox.apply("run", chain(seconds=1))
         sandbox.wait_for_job("run", LINKS[1])
         act(installation)
         seconds = seconds_to_the_next_job(sandbox, "next")
@@ -139,7 +141,7 @@ def test_a_rolling_upgrade(sandbox: Sandbox, installation: Installation) -> None
     installation.wait_until_ready()
     system = installation.kubectl.within(NAMESPACE)
     before = {pod["metadata"]["name"] for pod in installation.pods()}
-    sandbox.apply("run", chain(seconds=4))
+    sandbox.apply("run", chain(seconds=3))
     system.run("rollout", "restart", f"deployment/{RELEASE}")
     waits = []
     for number in count():

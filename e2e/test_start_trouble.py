@@ -128,6 +128,34 @@ def test_a_pod_that_fits_nowhere(sandbox: Sandbox) -> None:
     wait_for("its Pod to be gone", lambda: not sandbox.pods("large"), seconds=45)
 
 
+RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
+ROOT = "{jobs: {one: {image: 'busybox:1.35', commands: ['true']}}}"
+
+
+def test_pods_that_are_refused(installation: Installation) -> None:
+    """What the Job controller is told of a job's Pod stands in the status; the job fails where it won't pass."""
+    with open_sandbox(installation.kubectl, "refused-pods", RESTRICTED) as sandbox:
+        sandbox.apply("root", ROOT)
+        said = """its Pod can't be made: violates PodSecurity "restricted:latest": """
+        waiting = sandbox.wait_until("root", "a message", lambda s: s.get("jobs", {}).get("one", {}).get("message"))
+        assert (waiting["jobs"]["one"]["phase"], waiting["jobs"]["one"]["message"][: len(said)]) == ("Queued", said)
+        one = sandbox.wait("root", "Failed", seconds=120)["jobs"]["one"]
+        assert (one["reason"], one["attempt"], one["message"][: len(said)]) == ("Misconfigured", 1, said)
+        wait_for("its Kubernetes Job to be gone", lambda: not sandbox.jobs("root"), seconds=45)
+
+
+def test_a_quota_of_pods(sandbox: Sandbox) -> None:
+    """A quota that keeps a job from its Pod is told while it lasts; with the quota gone the job runs."""
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
+    sandbox.kubectl.apply({**quota, "spec": {"hard": {"pods": "0"}}})
+    sandbox.apply("crowded", ROOT)
+    waiting = sandbox.wait_until("crowded", "a message", lambda s: s.get("jobs", {}).get("one", {}).get("message"))
+    assert waiting["jobs"]["one"]["message"].startswith("its Pod can't be made: exceeded quota: none")
+    sandbox.kubectl.run("delete", "quota", "none")
+    one = sandbox.wait("crowded", seconds=120)["jobs"]["one"]
+    assert (one["attempt"], one.get("message")) == (1, None)
+
+
 def test_what_the_cluster_refuses(sandbox: Sandbox) -> None:
     """A quota in the way is told while it lasts; with the quota gone the job runs."""
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}

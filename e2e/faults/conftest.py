@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from e2e.support.harness import Harness
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def seed() -> int:
     """Decide what is hit; `FAIRLEAD_FAULTS_SEED` repeats another one."""
     return int(os.environ.get("FAIRLEAD_FAULTS_SEED", "1"))

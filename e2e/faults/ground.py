@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -19,6 +19,7 @@ from e2e.faults.verdict import Facts, findings, left_over, unended, wrong_ends
 from e2e.support.audit import AuditLog
 from e2e.support.installation import NAMESPACE
 from e2e.support.kubectl import Kubectl, KubectlError
+from e2e.support.raw import open_raw_api
 from e2e.support.sandbox import ENDED, open_sandbox
 from e2e.support.waiting import wait_for
 from e2e.testcluster.certificates import API_PORT
@@ -80,11 +81,14 @@ class Ground:
         cases = wave(self.waves, self.record)
         resources = [*([template(self.record)] if self.waves == 0 else []), *(case.resource for case in cases)]
         # Which of two of a group is the older one is told by whole seconds: the first and the last are a group.
-        for part in (resources[:-1], resources[-1:]):
-            self._patiently(lambda part=part: self.sandbox.kubectl.apply(_list(part)))  # type: ignore[misc]
-            time.sleep(1.1)
+        self._apply(resources[:-1])
+        time.sleep(1.1)
+        self._apply(resources[-1:])
         self.waves += 1
         self.cases += cases
+
+    def _apply(self, resources: list[Json]) -> None:
+        self._patiently(lambda: self.sandbox.kubectl.apply(_list(resources)))
 
     def unended(self) -> list[str]:
         """Name the workflows that haven't ended yet."""
@@ -192,7 +196,11 @@ def open_ground(harness: Harness, name: str) -> Iterator[Ground]:
     # Jobs may run as any user.
     (folder / "record").chmod(0o777)
     try:
-        with open_sandbox(Kubectl(harness.environment()), name, "fairlead.dev/admission=disabled") as sandbox:
+        kubectl = Kubectl(harness.environment())
+        with (
+            open_raw_api(kubectl) as api,
+            open_sandbox(replace(kubectl, api=api), name, "fairlead.dev/admission=disabled") as sandbox,
+        ):
             _have_crds(sandbox.kubectl)
             yield Ground(harness, sandbox, folder, AuditLog(harness.audit_log).from_now())
     finally:

@@ -38,7 +38,7 @@ _PATIENCE: Final = 150
 """Seconds after the last fault within which everything has to have ended."""
 _NOTICED: Final = 35.0
 """Seconds within which a half-open watch has to be noticed."""
-_TIMELY: Final = 60
+_TIMELY: Final = 100
 """Seconds within which everything has to have ended though a clock is wrong: no timeout and no pause grows by it."""
 _LIBRARY: Final = "*/faketime/libfaketime.so.1"
 

@@ -72,14 +72,14 @@ class Forge:
 
     address: str
 
-    def manifest_of_ci(self, kubectl: Kubectl) -> str:
-        """Give manifests/examples/ci.yaml, pointed to this forge."""
+    def manifest_of_ci(self, kubectl: Kubectl, env: Mapping[str, str] | None = None) -> str:
+        """Give manifests/examples/ci.yaml, pointed to this forge, with some more variables for its steps."""
         inputs = {
             "repository": f"http://{self.address}:{PORT}/fairlead.git",
             "wheels": f"http://{self.address}:{PORT}/wheels/",
         }
         # pip takes plain HTTP only from hosts that it is told to trust.
-        patch = {"spec": {"inputs": inputs, "env": {"PIP_TRUSTED_HOST": self.address}}}
+        patch = {"spec": {"inputs": inputs, "env": {"PIP_TRUSTED_HOST": self.address, **(env or {})}}}
         return kubectl.run("patch", "--local", "-f", str(CI), "--type", "merge", "-p", json.dumps(patch), "-o", "yaml")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from e2e.support.kubectl import Json
 
+_DRAWING: Final = Lock()
 THOROUGH: Final = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 
 BUSYBOX: Final = {"image": "busybox:1.35", "commands": ["true"]}
@@ -65,7 +67,7 @@ SPECS: Final = mutations() | documents(schema_of("workflows", "spec"), KEYS)
 
 
 def drawn(strategy: st.SearchStrategy[Any], count: int) -> list[Any]:
-    """Draw so many documents: the same ones each time, or others where one is thorough."""
+    """Draw so many documents: the same ones each time, or others where one is thorough. For threads, too."""
     found: list[Any] = []
 
     @settings(
@@ -80,7 +82,8 @@ def drawn(strategy: st.SearchStrategy[Any], count: int) -> list[Any]:
     def keep(document: Any) -> None:  # noqa: ANN401  a JSON document
         found.append(document)
 
-    keep()
+    with _DRAWING:
+        keep()
     return found
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from e2e.support.kubectl import Json, Kubectl
 
 ENDED = frozenset({"Succeeded", "Partial", "Failed", "Cancelled", "Invalid"})
+_TOLD = frozenset({"Failed", "Cancelled", "Invalid"})
+"""The ends that an Event of the same name tells of."""
 
 
 def manifest(name: str, spec: str | Json) -> str:
@@ -29,7 +31,10 @@ def manifest(name: str, spec: str | Json) -> str:
 
 @contextmanager
 def open_sandbox(kubectl: Kubectl, test: str, *labels: str) -> Iterator[Sandbox]:
-    """Make a namespace, named after a test, in which Pods can be made; it is deleted without waiting."""
+    """Make a namespace, named after a test, in which Pods can be made; it is deleted without waiting.
+
+    An AssertionError of the block is given a note that says what is in it.
+    """
     slug = re.sub(r"[^a-z0-9]+", "-", test.removeprefix("test_").lower())
     name = f"e2e-{slug[:45].strip('-')}-{secrets.token_hex(3)}"
     kubectl.run("create", "namespace", name)
@@ -40,6 +45,9 @@ def open_sandbox(kubectl: Kubectl, test: str, *labels: str) -> Iterator[Sandbox]
         # Until it is there, no Pod is admitted, and the Job controller would pause between its tries.
         wait_for("the default service account", lambda: inside.get("serviceaccount", "default"))
         yield Sandbox(inside)
+    except AssertionError as error:
+        error.add_note(f"namespace {name}\n{Sandbox(inside).describe()}")
+        raise
     finally:
         kubectl.run("delete", "namespace", name, "--wait=false")
 
@@ -122,9 +130,17 @@ class Sandbox:
         return self.kubectl.run("logs", f"job/{job['kubernetesJob']}")
 
     def events(self, name: str) -> list[tuple[str, str, str]]:
-        """Read the Events of a workflow as (type, reason, message), the first first."""
-        found = self.kubectl.items("events")
-        ours = [each for each in found if each["involvedObject"]["name"] == name]
+        """Read the Events of a workflow as (type, reason, message), the first first.
+
+        The Event of an end that went wrong is written after the status that tells of it, so it is waited for.
+        """
+        phase = self.status(name).get("phase")
+        if phase in _TOLD:
+            wait_for("the Event of its end", lambda: phase in {reason for _, reason, _ in self._events(name)})
+        return self._events(name)
+
+    def _events(self, name: str) -> list[tuple[str, str, str]]:
+        ours = [each for each in self.kubectl.items("events") if each["involvedObject"]["name"] == name]
         ours.sort(key=lambda each: int(each["metadata"]["resourceVersion"]))
         return [(each["type"], each["reason"], each["message"]) for each in ours]
 

@@ -91,11 +91,11 @@ def _example(path: Path, first: Block, second: Block) -> Example:
 
 
 def play(example: Example, sandbox: Sandbox) -> None:
-    """Apply an example, and compare. Raises AssertionError with all that differs, and what the cluster says."""
+    """Apply an example, and compare. Raises AssertionError with all that differs."""
     try:
         _play(example, sandbox)
     except (AssertionError, KubectlError) as error:
-        raise AssertionError(f"semantics.md:{example.line}: {error}\n\n{sandbox.describe()}") from error
+        raise AssertionError(f"semantics.md:{example.line}: {error}") from error
 
 
 def _play(example: Example, sandbox: Sandbox) -> None:

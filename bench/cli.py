@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import admission, fairness, hop, indexed, live, packs, planner, report, results, throughput
+from bench import admission, fairness, hop, live, packs, planner, report, results, throughput
 from bench.observer import StuckError
 from bench.stage import DEFAULT, RAISED, Stage, machine, say
 from e2e.support.harness import Harness, HarnessError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from bench.shapes import Json
 
-ON_FAKE_NODES = ("throughput", "indexed", "packs", "live", "admission", "fairness")
+ON_FAKE_NODES = ("throughput", "packs", "live", "admission", "fairness")
 ON_CLUSTER = ("hop", *ON_FAKE_NODES)
 EVERYTHING = ("planner", *ON_CLUSTER)
 
@@ -65,7 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(chosen: Sequence[str], parsed: argparse.Namespace) -> None:
     if "planner" in chosen:
         sizes = [max(10, round(size * parsed.scale)) for size in planner.SIZES]
-        results.keep(parsed.results, "planner", {"shapes": planner.measure(sorted(set(sizes)))}, machine())
+        results.keep(
+            parsed.results, "planner", {"shapes": planner.measure(sorted(set(sizes)))}, machine(), parsed.scale
+        )
     if any(each in ON_CLUSTER for each in chosen):
         harness = Harness.of_this_process()
         if not harness.ours:
@@ -89,12 +91,12 @@ async def _on_cluster(harness: Harness, chosen: Sequence[str], parsed: argparse.
                 await stage.restore()
                 rounds = 3 if parsed.scale == 1 else 2
                 found = await hop.measure(stage, max(3, round(20 * parsed.scale)), rounds)
-                results.keep(parsed.results, "hop", found, machine())
+                results.keep(parsed.results, "hop", found, machine(), parsed.scale)
             if any(each in chosen for each in ON_FAKE_NODES):
                 for limits in (RAISED, DEFAULT) if parsed.limits == "both" else (parsed.limits,):
                     await stage.prepare(limits)
                     async for scenario, part in _with_limits(stage, limits, chosen, parsed):
-                        results.keep(parsed.results, scenario, part, machine())
+                        results.keep(parsed.results, scenario, part, machine(), parsed.scale)
         finally:
             await stage.restore()
 
@@ -108,9 +110,8 @@ async def _with_limits(
         for load in throughput.loads(limits, scale):
             if parsed.load in load.name:
                 yield f"throughput {limits} {load.name}", await throughput.measure(stage, limits, load)
-    for name, module in (("indexed", indexed), ("packs", packs)):
-        for width in module.widths(limits, scale) if name in chosen else ():
-            yield f"{name} {limits} {width}", await module.measure(stage, limits, width)
+    for width in packs.widths(limits, scale) if "packs" in chosen else ():
+        yield f"packs {limits} {width}", await packs.measure(stage, limits, width)
     if "fairness" in chosen:
         count, seconds = fairness.SIZES[limits]
         count = max(20, round(count * scale))

@@ -50,13 +50,6 @@ if TYPE_CHECKING:
     from fairlead.model.status import WorkflowStatus
     from fairlead.model.workflow import Workflow
 
-SHAPES: dict[str, Callable[[int], shapes.Jobs]] = {
-    "chain": shapes.chain,
-    "fan": shapes.fan,
-    "layered": shapes.layered,
-    "random": shapes.random_dag,
-    "matrix": shapes.matrix,
-}
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 POLICY = Policy(combinations=20_000)
 KEY, UID = WorkflowKey("bench", "large"), Uid("5d3a1f6e-0000-4000-8000-000000000001")
@@ -219,10 +212,10 @@ def pieces(scene: Scene) -> Iterator[tuple[str, float]]:
 def main() -> None:
     """Measure the shapes that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("shape", nargs="*", default=list(SHAPES))
+    parser.add_argument("shape", nargs="*", default=list(shapes.SHAPES))
     parser.add_argument("--size", type=int, default=5000)
     options = parser.parse_args()
-    found = {shape: dict(pieces(Scene(SHAPES[shape](options.size)).halve())) for shape in options.shape}
+    found = {shape: dict(pieces(Scene(shapes.SHAPES[shape](options.size)).halve())) for shape in options.shape}
     print(f"| {'piece':25} |" + "".join(f" {shape:>9} |" for shape in found))
     for piece in next(iter(found.values())):
         print(f"| {piece:25} |" + "".join(f" {each[piece]:9.2f} |" for each in found.values()))

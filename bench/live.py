@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import orjson
+from prometheus_client.parser import text_string_to_metric_families
 
 from bench import shapes
 from bench.ceiling import AT_ONCE
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _JOBS: Jobs = {"build": {}, "test": {}}
 _NOBODY = "fairlead.dev/nobody"
 _PATIENCE = 240.0
+_WAITING = "fairlead_queue_depth"
 
 
 async def measure(stage: Stage, workflows: int) -> Json:
@@ -65,7 +67,8 @@ async def _restarted(observer: Observer, operator: Operator) -> Json:
     ready = await asyncio.to_thread(operator.wait_until_ready)
     await observer.until("the first action", lambda seen: any(at.workflow == "new" for at in seen.jobs), _PATIENCE)
     acted = min(seen for at, seen in observer.seen.jobs.items() if at.workflow == "new") - operator.started_at
-    say(f"  ready after {ready:.1f} s, first action after {acted:.1f} s")
+    looked = await _until_looked_at(operator)
+    say(f"  ready after {ready:.1f} s, first action after {acted:.1f} s, all looked at after {looked:.1f} s")
     await asyncio.sleep(10)
     used = operator.usage()
     # What it costs to be there while nothing happens.
@@ -75,11 +78,23 @@ async def _restarted(observer: Observer, operator: Operator) -> Json:
     return {
         "readyS": round(ready, 2),
         "firstActionS": round(acted, 2),
+        "allLookedAtS": round(looked, 2),
         "startCpuS": round(used.cpu, 2),
         "restartedMiB": round(operator.usage().memory),
         "restartedPeakMiB": round(operator.usage().peak),
         "idleCpuPercent": round(100 * rest, 1),
     }
+
+
+async def _until_looked_at(operator: Operator) -> float:
+    """Wait until no workflow waits for a look; give the seconds since the start."""
+    async with asyncio.timeout(_PATIENCE):
+        while True:
+            families = text_string_to_metric_families(await asyncio.to_thread(operator.metrics))
+            waiting = [each.value for family in families if family.name == _WAITING for each in family.samples]
+            if waiting and not any(waiting):
+                return time.perf_counter() - operator.started_at
+            await asyncio.sleep(0.05)
 
 
 async def _populate(observer: Observer, workflows: int) -> None:

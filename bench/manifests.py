@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from fairlead.render.job import (
     MANAGED_BY,
     job_manifest,
 )
+from fairlead.render.pack import LABEL_INDEX
 from fairlead.syntax import parse_spec
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ Json = dict[str, Any]
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _KEEP = 24 * 3600
+_JOB_NAME = "batch.kubernetes.io/job-name"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -84,9 +86,15 @@ def disowned(manifest: Json) -> Json:
 
 
 def node_of(document: Json) -> Node:
-    """Read the labels of a Job or a Pod."""
-    labels = document["metadata"].get("labels") or {}
-    return Node(labels.get(LABEL_WORKFLOW, ""), labels.get(LABEL_JOB, ""), labels.get(LABEL_COMBINATION, ""))
+    """Read the labels of a Job or a Pod. Of an Indexed Job they tell no combination: its name and the index do."""
+    metadata = document["metadata"]
+    labels = metadata.get("labels") or {}
+    combination = labels.get(LABEL_COMBINATION, "")
+    if (index := labels.get(LABEL_INDEX)) is not None:
+        combination = f"{labels[_JOB_NAME]}/{index}"
+    elif (document.get("spec") or {}).get("completionMode") == "Indexed":
+        combination = metadata["name"]
+    return Node(labels.get(LABEL_WORKFLOW, ""), labels.get(LABEL_JOB, ""), combination)
 
 
 def _unmanaged(metadata: Json) -> Json:
@@ -96,28 +104,3 @@ def _unmanaged(metadata: Json) -> Json:
 
 def _all(sets: Iterable[set[Node]]) -> frozenset[Node]:
     return frozenset().union(*sets)
-
-
-def indexed(manifest: Json, width: int) -> Json:
-    """Make one Indexed Job of so many completions out of the Job of one combination."""
-    labels = {key: value for key, value in manifest["metadata"]["labels"].items() if key != LABEL_COMBINATION}
-    spec = manifest["spec"]
-    template = spec["template"]
-    inside = {key: value for key, value in template["metadata"]["labels"].items() if key != LABEL_COMBINATION}
-    return {
-        **manifest,
-        "metadata": {**manifest["metadata"], "labels": labels},
-        "spec": {
-            **{key: value for key, value in spec.items() if key != "backoffLimit"},
-            "completionMode": "Indexed",
-            "completions": width,
-            "parallelism": width,
-            "backoffLimitPerIndex": 0,
-            "template": {**template, "metadata": {**template["metadata"], "labels": inside}},
-        },
-    }
-
-
-def at_index(node: Node, index: str) -> Node:
-    """Name a Pod of an Indexed Job by its index."""
-    return replace(node, combination=index)

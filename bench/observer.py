@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bench.manifests import Node, at_index, node_of
+from bench.manifests import Node, node_of
 from fairlead.kube.errors import KubeError
 from fairlead.render.job import MAIN
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from fairlead.kube.client import Client
 
 Json = dict[str, Any]
-
-_JOB_NAME = "batch.kubernetes.io/job-name"
-_INDEX = "batch.kubernetes.io/job-completion-index"
 
 
 class StuckError(Exception):
@@ -103,9 +100,6 @@ class Observer:
 
     def _pod(self, document: Json) -> None:
         now, node = time.perf_counter(), node_of(document)
-        index = (document["metadata"].get("annotations") or {}).get(_INDEX)
-        # A matrix may be several Indexed Jobs.
-        node = node if index is None else at_index(node, f"{document['metadata']['labels'][_JOB_NAME]}/{index}")
         self.seen.pods.setdefault(node, now)
         states = (document.get("status") or {}).get("containerStatuses") or ()
         state: Json = next((each["state"] for each in states if each["name"] == MAIN), {})

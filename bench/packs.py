@@ -33,7 +33,7 @@ async def measure(stage: Stage, limits: str, width: int) -> Json:
     # A limit that is never reached keeps them out of packs.
     jobs = await _made(stage, _matrix(width, {"maxParallel": width}), width, patience)
     say(f"  {jobs}")
-    names = ("clusterWrites", "lastPodS", "lastEndS", "recordedS", "operatorCpuMs")
+    names = ("clusterWrites", "operatorWrites", "lastPodS", "lastEndS", "recordedS", "operatorCpuMs")
     return {"ratio": {each: round(jobs[each] / packs[each], 1) for each in names}, "jobs": jobs, "packs": packs}
 
 
@@ -55,8 +55,9 @@ async def _made(stage: Stage, document: Json, width: int, patience: float) -> Js
             await observer.until(f"the end of {width} Pods", lambda seen: len(seen.ended) >= width, patience)
             recorded = await until_recorded(observer, 1, patience)
             after = operator.usage()
-            # The audit log is written in batches, and the Job controller has something to do yet.
-            await asyncio.sleep(3)
+            await observer.until("complete Jobs", lambda seen: len(seen.complete) >= len(seen.jobs), patience)
+            # The audit log is written in batches.
+            await asyncio.sleep(1)
             counts = audit.counted(mark.asked(), observer.namespace)
         finally:
             operator.stop()

@@ -29,7 +29,7 @@ from fairlead.plan import (
 from fairlead.syntax.compile import compile_workflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from bench.shapes import Jobs, Json
     from fairlead.model.workflow import Workflow
@@ -39,18 +39,10 @@ _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _MOST_JOBS = 5000
 _POLICY = Policy(combinations=10_000)
 
-SHAPES: Mapping[str, Callable[[int], Jobs]] = {
-    "chain": shapes.chain,
-    "fan": shapes.fan,
-    "layered": shapes.layered,
-    "random": shapes.random_dag,
-    "matrix": shapes.matrix,
-}
-
 
 def measure(sizes: Sequence[int] = SIZES) -> Json:
     """Time a full plan, and the plan after one ending, for each shape and size; milliseconds of CPU time."""
-    return {name: _measured(name, make, sizes) for name, make in SHAPES.items()}
+    return {name: _measured(name, make, sizes) for name, make in shapes.SHAPES.items()}
 
 
 def _measured(name: str, make: Callable[[int], Jobs], sizes: Sequence[int]) -> Json:

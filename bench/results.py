@@ -18,10 +18,13 @@ def load(path: Path) -> Json:
     return found
 
 
-def keep(path: Path, scenario: str, part: Json, machine: Json) -> None:
-    """Put a scenario's result in place, with what it was measured on. Written whole, or not at all."""
+def keep(path: Path, scenario: str, part: Json, machine: Json, scale: float) -> None:
+    """Put a scenario's result in place, with what it was measured on, and at which part of the full size.
+
+    Written whole, or not at all.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    results = {**load(path), scenario: {**part, "machine": machine}}
+    results = {**load(path), scenario: {**part, "scale": scale, "machine": machine}}
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps(dict(sorted(results.items())), indent=1) + "\n")
     fresh.replace(path)

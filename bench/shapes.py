@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairlead.model.crd import API_VERSION, KIND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 Json = dict[str, Any]
 Jobs = dict[str, Json]
@@ -79,3 +82,13 @@ def random_dag(size: int, seed: int = 1, most: int = 3, reach: int = 500) -> Job
 def matrix(width: int) -> Jobs:
     """One job of so many combinations."""
     return {"m": {"strategy": {"matrix": {"n": list(range(width))}}, "env": {"N": "${{ matrix.n }}"}}}
+
+
+SHAPES: Mapping[str, Callable[[int], Jobs]] = {
+    "chain": chain,
+    "fan": fan,
+    "layered": layered,
+    "random": random_dag,
+    "matrix": matrix,
+}
+"""Those of which the planner alone is measured, each made for a number of nodes."""

@@ -70,6 +70,12 @@ def test_verdict() -> None:
     assert said == ["met", "missed by 50 %", "missed by 25 %"]
 
 
+def test_verdict_on_a_smaller_run() -> None:
+    """A goal goes for the full size: what was measured with less neither meets nor misses it."""
+    said = [report.verdict(1.0, 2.0, {"scale": scale}) for scale in (1.0, 0.1)]
+    assert said == ["met", "smaller: 0.1 of the size"]
+
+
 def test_table() -> None:
     """Results become Markdown."""
     results = {
@@ -81,6 +87,15 @@ def test_table() -> None:
         }
     }
     assert "| hop, p99 | 3.0 | 30.0 ms | 10.0 ms | ≤ 50 ms | met |" in report.tables(results)
+
+
+def test_table_of_packs() -> None:
+    """Each width has its row, the default limits first, with what it took both ways."""
+    figures = {"clusterWrites": 80, "operatorWrites": 20, "lastPodS": 9.0, "lastEndS": 10.0, "operatorCpuMs": 400}
+    part = {"ratio": dict.fromkeys(figures, 2.0), "jobs": figures, "packs": figures}
+    lines = report.tables({f"packs {each}": part for each in ("raised 1000", "raised 64", "default 64")}).splitlines()
+    row = "2.0 (80 / 80) | 2.0 (20 / 20) | 2.0 (9.0 / 9.0 s) | 2.0 (10.0 / 10.0 s) | 2.0 (400 / 400 ms) |"
+    assert lines[-3:] == [f"| 64 | default | {row}", f"| 64 | raised | {row}", f"| 1000 | raised | {row}"]
 
 
 def test_plots() -> None:

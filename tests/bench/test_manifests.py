@@ -3,8 +3,9 @@ from __future__ import annotations
 import orjson
 
 from bench import shapes
-from bench.manifests import Node, disowned, indexed, manifests, ready_made
-from fairlead.render.job import LABEL_COMBINATION, MANAGED_BY
+from bench.manifests import Node, manifests, node_of, ready_made
+from fairlead.render.job import LABEL_JOB, LABEL_WORKFLOW, MANAGED_BY
+from fairlead.render.pack import LABEL_INDEX
 from fairlead.syntax import parse_spec
 
 
@@ -49,17 +50,10 @@ def test_ceilings_jobs_are_the_operators() -> None:
     assert bodies == operators
 
 
-def test_indexed_job() -> None:
-    """One Indexed Job stands for all combinations: as wide, without the label of one, each index by itself."""
-    manifest = disowned(manifests(shapes.document("w", shapes.matrix(3)), "team")[1])
-    made = indexed(manifest, 3)
-    labels = (made["metadata"]["labels"], made["spec"]["template"]["metadata"]["labels"])
-    names = ("completionMode", "completions", "parallelism", "backoffLimitPerIndex", "backoffLimit")
-    assert not any(LABEL_COMBINATION in each for each in labels)
-    assert {name: made["spec"].get(name) for name in names} == {
-        "completionMode": "Indexed",
-        "completions": 3,
-        "parallelism": 3,
-        "backoffLimitPerIndex": 0,
-        "backoffLimit": None,
-    }
+def test_nodes_of_indexed_jobs() -> None:
+    """The Pods of several Indexed Jobs are told apart, and so are the Jobs."""
+    labels = {LABEL_WORKFLOW: "w", LABEL_JOB: "m"}
+    job = {"metadata": {"name": "w-m-p1", "labels": labels}, "spec": {"completionMode": "Indexed"}}
+    placed = {**labels, "batch.kubernetes.io/job-name": "w-m-p1", LABEL_INDEX: "3"}
+    found = [node_of(job), node_of({"metadata": {"name": "w-m-p1-3-x", "labels": placed}})]
+    assert found == [Node("w", "m", "w-m-p1"), Node("w", "m", "w-m-p1/3")]

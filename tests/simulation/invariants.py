@@ -2,8 +2,8 @@
 
 A Job whose sender had died, or had given up waiting, when its POST was carried out is a *stray*: nobody can know of it
 before it is seen, and a POST can't be made on condition of anything. It counts as made, but what it does in a group
-that was given on meanwhile isn't held against anybody. Neither is what a Job does that somebody else deleted, or the
-garbage collector, before its Pod was seen.
+that was given on meanwhile isn't held against anybody. Neither is what a Job of a called Workflow does of which the
+same holds, nor what one does that somebody else deleted, or the garbage collector, before its Pod was seen.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ class Checker:
     _over: set[Node] = field(default_factory=set)
     _started: set[Node] = field(default_factory=set)
     _specs: dict[tuple[str, str], Json] = field(default_factory=dict)
+    _admitted: set[tuple[Group, Holder]] = field(default_factory=set)
 
     # What is heard
 
@@ -101,6 +102,10 @@ class Checker:
             case "jobs", "DELETED" if change.before is not None:
                 uid = change.before["metadata"]["uid"]
                 self.stray |= {uid} if any(map(self.unseen, self.server.owned_by(uid))) else set()
+            case "workflows", "ADDED" if change.after is not None and change.request is not None:
+                if self._is_stray(change.request):
+                    self.stray.add(change.after["metadata"]["uid"])
+                self._workflow_changed(change.before, change.after)
             case "workflows", _ if change.after is not None:
                 self._workflow_changed(change.before, change.after)
             case _:
@@ -127,11 +132,13 @@ class Checker:
     def _job_made(self, job: Json, request: Request) -> None:
         attempts, metadata = _attempts(job), job["metadata"]
         labels = metadata["labels"]
-        process = self.processes[request.process]
-        stray = request.given_up or process.dead
+        stray = self._is_stray(request) or labels[LABEL_WORKFLOW_UID] in self.stray
         if stray:
             self.stray.add(metadata["uid"])
-        self._holds[metadata["uid"]] = frozenset(self._groups_of(metadata))
+        self._holds[metadata["uid"]] = holds = frozenset(self._groups_of(metadata))
+        # Who dies after that has left word of it, so it goes for strays as well.
+        if early := sorted(group.name for group, _ in holds - self._admitted):
+            self.violated(f"{metadata['name']} is made before it is recorded that it holds {', '.join(early)}")
         self.made.update(attempts)
         if not stray and any(request.sent_at > self._removed.get(each, request.sent_at) for each in attempts):
             self.violated(f"{metadata['name']} was deleted by the operator, and is made again")
@@ -142,11 +149,17 @@ class Checker:
         missing = self._needs_missing(workflow, labels)
         if missing:
             self.violated(f"{metadata['name']} is made before {', '.join(missing)} ended")
+        at_work = self._needs_at_work(labels)
+        if at_work:
+            self.violated(f"{metadata['name']} is made while {', '.join(at_work)} works")
         beside = self._beside(job)
         if beside:
             self.violated(f"{metadata['name']} is made beside {beside}, which still works")
         self._check_groups(metadata["namespace"], f"{metadata['name']} is made")
         self._check_jobs()
+
+    def _is_stray(self, request: Request) -> bool:
+        return request.given_up or self.processes[request.process].dead
 
     def _beside(self, job: Json) -> str | None:
         """Name another Job of the same node that works; who was asked to end, by people or in fact, doesn't."""
@@ -173,6 +186,31 @@ class Checker:
         return [
             need for need in spec["jobs"][labels[LABEL_JOB]].get("needs", []) if not self._ended(need, recorded, labels)
         ]
+
+    def _needs_at_work(self, labels: Mapping[str, str]) -> list[str]:
+        """Name the Pods of a node's needs, and of what these called, that run, whatever is recorded of them."""
+        spec = self._specs.get((labels[LABEL_WORKFLOW_UID], labels[LABEL_SPEC]))
+        needs = _all_needs(spec, labels[LABEL_JOB]) if spec is not None else set()
+        if not needs or not self._working:
+            return []
+        run = (labels[LABEL_WORKFLOW_UID], labels[LABEL_RUN], labels[LABEL_SPEC])
+        return [
+            place.name
+            for place, job in self._working.items()
+            if job not in self.stray
+            and any(each[:3] == run and each.job in needs for each in self._works_for(self.server.objects[place]))
+        ]
+
+    def _works_for(self, document: Json) -> Iterator[Node]:
+        """Give the node that a Pod works for, and those that it was called for."""
+        node = _node_at(document)
+        while True:
+            yield node
+            workflows = (each["metadata"] for _, each in self.server.every("workflows"))
+            caller = next((each.get("labels") or {} for each in workflows if each["uid"] == node.uid), {})
+            if LABEL_WORKFLOW_UID not in caller:
+                return
+            node = _node_of(caller)
 
     @staticmethod
     def _may_stop(workflow: Json, spec: Json, labels: Mapping[str, str]) -> bool:
@@ -225,6 +263,7 @@ class Checker:
         if status == earlier:
             return
         self._check_ends(metadata["name"], earlier, status)
+        self._admitted.update(self._recorded(after))
         if _admissions(earlier) != _admissions(status):
             self._check_groups(metadata["namespace"], f"{metadata['name']} is admitted")
             self._check_runs()
@@ -333,6 +372,17 @@ def _attempts(job: Json) -> list[tuple[Node, str]]:
     if is_pack(job):
         found = [{LABEL_COMBINATION: str(each)} for each in parse_combinations(annotations[ANNOTATION_COMBINATIONS])]
     return [(_node_of({**labels, **each}), labels[LABEL_ATTEMPT]) for each in found]
+
+
+def _all_needs(spec: Json, job: str) -> set[str]:
+    """Name the jobs that a job needs, and those that these need."""
+    found: set[str] = set()
+    left = [job]
+    while left:
+        new = set(spec["jobs"][left.pop()].get("needs", ())) - found
+        found |= new
+        left += new
+    return found
 
 
 def _node_at(pod: Json) -> Node:

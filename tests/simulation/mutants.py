@@ -5,21 +5,27 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import orjson
 
 from fairlead.kube.client import JSON
 from fairlead.kube.cluster import KubernetesCluster
+from fairlead.plan import CreateJob
 from fairlead.plan.admission import Limits
 from tests.simulation.network import SimulatedClient
 from tests.simulation.replica import Build, Setting, SimulatedEngine
 from tests.simulation.simulation import Scenario
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fairlead.engine.errors import EngineError
+    from fairlead.engine.ports import Cluster
     from fairlead.engine.shards import Roster
     from fairlead.engine.store import WorkflowRecord
     from fairlead.model.ids import WorkflowKey
-    from fairlead.plan import CreateJob, Decision
+    from fairlead.plan import Decision, Making
 
 
 class Unconditional(SimulatedClient):
@@ -64,6 +70,45 @@ class Forgetful(SimulatedEngine):
         return decision
 
 
+class Eager(SimulatedEngine):
+    """Makes what it has just admitted, and records that afterwards."""
+
+    async def _create(
+        self, cluster: Cluster, record: WorkflowRecord, creations: Sequence[Making]
+    ) -> EngineError | None:
+        decision = self._plan(record)
+        if not decision.record_first:
+            return await super()._create(cluster, record, creations)
+        resource = replace(record.resource, status=decision.status)
+        after = self._plan(replace(record, resource=resource))
+        return await super()._create(cluster, record, [each for each in after.actions if isinstance(each, CreateJob)])
+
+
+class Hasty(SimulatedEngine):
+    """Takes what has ended in the record for ended."""
+
+    def _plan(self, record: WorkflowRecord) -> Decision:
+        with patch("fairlead.plan.passes.needs_leave", return_value=None):
+            return super()._plan(record)
+
+
+class Unfenced(SimulatedEngine):
+    """Takes it that nothing of the engine before it is on its way any more."""
+
+    def take_up(self, mine: Callable[[WorkflowKey], bool], version: int) -> None:
+        """Be sure of everything."""
+        del version
+        super().take_up(mine, 0)
+
+
+class Trusting(KubernetesCluster):
+    """Makes another attempt in place of one that it doesn't see, without asking for that one."""
+
+    async def create_job(self, record: WorkflowRecord, create: CreateJob) -> None:
+        """Make it."""
+        await super().create_job(record, replace(create, instead_of=None))
+
+
 class Stubborn:
     """Goes on writing though its Lease has ended."""
 
@@ -102,9 +147,23 @@ _CONTEST = Scenario(
 )
 """Two replicas that are stopped and killed all the time, and workflows that all want one group."""
 
+WITHOUT_LEASES = Scenario(
+    replicas=2,
+    groups=False,
+    crowded=False,
+    setting=Setting(Limits(), keep_seconds=86_400, shards=None),
+    trouble=0.0,
+    faults_until=60.0,
+    behind=5.0,
+)
+"""Two that both work on everything, and see late what Jobs the other one has made."""
+
 MUTANTS: dict[str, Mutant] = {
     "unconditional": Mutant(Build(client=Unconditional), ("at a time", "was ", "never comes to rest", "is held by")),
     "nameless": Mutant(Build(cluster=Nameless)),
     "forgetful": Mutant(Build(engine=Forgetful)),
+    "eager": Mutant(Build(engine=Eager), ("is made before it is recorded",)),
+    "hasty": Mutant(Build(engine=Hasty), ("is made while",), first=30),
+    "trusting": Mutant(Build(cluster=Trusting), scenario=WITHOUT_LEASES),
     "stubborn": Mutant(Build(owns=Stubborn), first=20, scenario=_CONTEST),
 }

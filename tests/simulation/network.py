@@ -8,7 +8,7 @@ from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fairlead.kube.client import JSON, Client
+from fairlead.kube.client import JSON, WATCH_SECONDS, Client
 from fairlead.kube.errors import ApiError, ExpiredError, KubeError, UnreachableError, error_for
 from tests.simulation.server import Request, read_path
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 CLIENT_TIMEOUT = 30.0
 """Seconds after which the client gives a request up."""
 
-_WATCH_SECONDS = 300.0
 _BOOKMARK_SECONDS = 60.0
 
 
@@ -146,9 +145,9 @@ class Network:
         stream = Stream(self, process, read_path(path).place.resource)
         stream.follower = self.server.follow(path, int(version), stream.hear)
         self.streams.append(stream)
-        self.schedule.after(_WATCH_SECONDS, partial(stream.end, None))
+        self.schedule.after(WATCH_SECONDS, partial(stream.end, None))
         self.schedule.after(_BOOKMARK_SECONDS, stream.bookmark)
-        if self.weather.cut < _WATCH_SECONDS:
+        if self.weather.cut < WATCH_SECONDS:
             self.schedule.after(self.dice.expovariate(1 / self.weather.cut), stream.cut)
         return stream
 
@@ -335,6 +334,13 @@ class SimulatedClient(Client):
         request = Request(self._process.name, verb, path, body, self._network.schedule.now)
         return await self._network.send(self._process, request)
 
+    async def pages(
+        self, path: str, resource: str, selector: str = "", *, name: str = ""
+    ) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
+        """Read a collection: there is never more than a page of it."""
+        found = await self.request("GET", f"{path}?{_chosen(selector, name)}", resource)
+        yield found["items"], found["metadata"]["resourceVersion"]
+
     async def text(self, path: str, resource: str, most: int) -> str:
         """Read a log: there is nothing in any."""
         del most
@@ -346,9 +352,8 @@ class SimulatedClient(Client):
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Follow a collection."""
         self._hold()
-        query = f"?labelSelector={selector}&fieldSelector=" + (f"metadata.name%3D{name}" if name else "")
         try:
-            stream = self._network.open(self._process, path + query, version)
+            stream = self._network.open(self._process, f"{path}?{_chosen(selector, name)}", version)
         except ExpiredError:
             self._network.told(f"{self._process.name} has to list {resource} anew")
             raise
@@ -362,6 +367,10 @@ class SimulatedClient(Client):
         """Let nothing of a process take effect that is being cleaned up."""
         if self._process.buried:
             raise UnreachableError("the simulation is over")
+
+
+def _chosen(selector: str, name: str) -> str:
+    return f"labelSelector={selector}&fieldSelector=" + (f"metadata.name%3D{name}" if name else "")
 
 
 def _short(request: Request) -> str:

@@ -16,7 +16,7 @@ from fairlead.engine.shards import Holder, Roster
 from fairlead.kube.cluster import KubernetesCluster
 from fairlead.kube.errors import ExpiredError, KubeError
 from fairlead.kube.leases import KubernetesLeases
-from fairlead.kube.reduce import job_record, pod_record
+from fairlead.kube.reduce import pod_record, watched_job_record
 from fairlead.kube.reflector import Reflector
 from fairlead.model.crd import GROUP, PLURAL, VERSION
 from fairlead.plan import Policy
@@ -171,7 +171,7 @@ class Replica:
             keep=keep if roster is not None else None,
         )
         await self.life.start()
-        await _Kopf(client, engine.store).run()
+        await _Kopf(client, engine.store, self.life.read_all).run()
 
 
 def _all(_: WorkflowKey) -> bool:
@@ -188,7 +188,7 @@ def _reflectors(client: SimulatedClient, store: Store) -> list[Any]:
         resource="jobs",
         namespace=None,
         selector=_SELECTOR,
-        reduce=job_record,
+        reduce=watched_job_record,
         shelf=store.jobs,
         troubled=troubled,
     )
@@ -207,23 +207,22 @@ def _reflectors(client: SimulatedClient, store: Store) -> list[Any]:
 
 @dataclass(slots=True)
 class _Kopf:
-    """What kopf does for Workflows: it lists, watches, and after a 410 lists again, silent on what has gone since.
+    """What kopf does for Workflows: it has us list them, watches, and after a 410 has us list them again.
 
     Events of one object are held back until none has come for a moment; only the last one of them is told.
     """
 
     client: SimulatedClient
     store: Store
-    _pending: dict[str, tuple[str | None, Any, asyncio.TimerHandle]] = field(default_factory=dict)
+    read_all: Callable[[str | None], Awaitable[int]]
+    _pending: dict[str, tuple[str, Any, asyncio.TimerHandle]] = field(default_factory=dict)
 
     async def run(self) -> None:
         version = ""
         while True:
             try:
                 if not version:
-                    documents, version = await self.client.list(_WORKFLOWS, PLURAL)
-                    for document in documents:
-                        self._hear(None, document)
+                    version = str(await self.read_all(None))
                 async for kind, document in self.client.watch(_WORKFLOWS, PLURAL, version):
                     version = document["metadata"]["resourceVersion"]
                     if kind != "BOOKMARK":
@@ -233,7 +232,7 @@ class _Kopf:
             except KubeError:
                 await asyncio.sleep(1.0)
 
-    def _hear(self, kind: str | None, document: Any) -> None:  # noqa: ANN401  a JSON document
+    def _hear(self, kind: str, document: Any) -> None:  # noqa: ANN401  a JSON document
         uid = document["metadata"]["uid"]
         if uid in self._pending:
             self._pending[uid][2].cancel()

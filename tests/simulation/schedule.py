@@ -160,6 +160,9 @@ class Process(asyncio.AbstractEventLoop):
         self._tasks.append(task)
         return task
 
+    def add_signal_handler(self, sig: int, callback: Callable[[Unpack[Ts]], object], *args: *Ts) -> None:
+        """Have a signal do nothing: what befalls a process here is none."""
+
     def get_debug(self) -> bool:
         """Say that nothing is to be watched closely."""
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
+from itertools import product
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is drawn once for a seed."""
+    """What is drawn once for a seed. `behind`: the longest by which watches of Jobs and Pods are behind, in seconds."""
 
     replicas: int
     groups: bool
@@ -78,6 +79,7 @@ class Scenario:
     setting: Setting
     trouble: float
     faults_until: float
+    behind: float = 0.0
 
     @classmethod
     def draw(cls, dice: Random) -> Scenario:
@@ -86,15 +88,17 @@ class Scenario:
         crowded = dice.random() < 0.4
         groups = crowded or dice.random() < 0.7
         limited = groups and dice.random() < 0.4
-        most = [dice.choice((None, 1, 2, 3)) if limited else None for _ in range(5)]
+        most = [dice.choice((None, 1, 2, 3)) if limited else None for _ in range(4)]
+        most.append(dice.choice((None, 1, 3, 50)))
         if shards is not None and shards > 1:
             # What counts over all namespaces takes one replica that knows of all.
             most[0] = most[2] = None
+        packs = dice.random() < 0.2
         return cls(
             replicas=1 if shards is None else dice.randint(1, 3),
             groups=groups,
             crowded=crowded,
-            setting=Setting(Limits(*most), dice.choice((86_400, 86_400, 60)), shards),
+            setting=Setting(Limits(*most), dice.choice((86_400, 86_400, 60)), shards, packs),
             trouble=dice.choice((0.0, 0.03, 0.1, 0.25)),
             faults_until=dice.uniform(30.0, 120.0),
         )
@@ -189,6 +193,9 @@ class Simulation:
                 self.server.put(Place("workflowtemplates", namespace, name), {"metadata": {}, "spec": spec})
         for number in range(self.scenario.replicas):
             self.operators.start(number)
+        behind = _dice(self.seed, "behind")
+        for name, resource in product(self.operators.processes, ("jobs", "pods")):
+            self.network.weather.lag[name, resource] = behind.uniform(0.0, self.scenario.behind)
         dice, until = _dice(self.seed, "times"), self.scenario.faults_until
         for _ in range(dice.randint(1, 8)):
             self.schedule.after(dice.uniform(0.0, until * 0.7), self.people.apply)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.mutants import MUTANTS, Mutant
+from tests.simulation.mutants import MUTANTS, WITHOUT_LEASES, Mutant
 from tests.simulation.simulation import Scenario, simulate
 
 _SEEDS = 50
@@ -32,6 +32,12 @@ def test_packs_lose_and_double_nothing_either() -> None:
         True,
         True,
     )
+
+
+def test_two_without_leases_make_nothing_twice() -> None:
+    """What one makes the other sees late, and asks for before it makes it anew."""
+    outcomes = [simulate(seed, scenario=WITHOUT_LEASES) for seed in range(_SEEDS // 4)]
+    assert [each.report() for each in outcomes if each.violation is not None] == []
 
 
 @pytest.mark.parametrize("seed", [3, 17, 46])

@@ -67,6 +67,8 @@ class Author:
     def _small(self) -> Workload:
         """Write one or two jobs in a group that everybody wants."""
         jobs = {"j0": self._plain([], "a")}
+        if self._chance(0.2):
+            jobs["j0"] = {"needs": [], "uses": self.dice.choice(TEMPLATES), "with": {"x": "a"}}
         if self._chance(0.3):
             jobs["j1"] = self._plain(["j0"], "b")
         if self._chance(0.3):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,15 @@ if TYPE_CHECKING:
     from fairlead.model.ids import WorkflowKey
 
 DELETING = {"deletionTimestamp": "2026-03-01T12:00:00Z"}
+
+
+def test_backoffs() -> None:
+    """A request of kopf is tried for as long as it takes, at most eight seconds apart; each request begins anew."""
+    settings = kopf.OperatorSettings()
+    configure(settings, None)
+    pauses = settings.networking.error_backoffs
+    assert isinstance(pauses, Iterable)
+    assert [[*islice(pauses, 7)] for _ in range(2)] == [[0.5, 1, 2, 4, 8, 8, 8]] * 2
 
 
 def a_store(*documents: dict[str, Any]) -> tuple[Store, list[WorkflowKey]]:
@@ -97,9 +108,14 @@ async def reviewed(plural: str, kind: str, spec: dict[str, Any]) -> Any:  # noqa
     async def nothing() -> None:
         pass
 
+    async def read_all(_: str | None) -> int:
+        return 1
+
     connection = Connection("http://127.0.0.1:1", Configuration())
     admission = Admission(9443, Path("tls.crt"), Path("tls.key"))
-    registry = build_registry(connection, Store(lambda _: None), admission, start=nothing, stop=nothing)
+    registry = build_registry(
+        connection, Store(lambda _: None), admission, start=nothing, stop=nothing, read_all=read_all
+    )
     insights = Insights()
     resources = [
         kopf.Resource("fairlead.dev", "v1alpha1", each, kind=each, verbs=frozenset({"list", "watch", "patch"}))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -39,7 +41,12 @@ class Stage:
     """An operator without kopf."""
 
     def __init__(
-        self, server: ApiServer, client: Client, namespaces: tuple[str, ...], holder: Holder | None = None
+        self,
+        server: ApiServer,
+        client: Client,
+        namespaces: tuple[str, ...],
+        holder: Holder | None = None,
+        drain: float = 0.0,
     ) -> None:
         self.server = server
         roster = Roster(holder, 1) if holder is not None else None
@@ -93,6 +100,7 @@ class Stage:
             namespaces=namespaces,
             ended=self.ended,
             keep=keep if roster is not None else None,
+            drain=drain,
         )
 
 
@@ -153,6 +161,19 @@ async def test_namespaces() -> None:
         assert stage.engine.store.workflow(KEY) is None
 
 
+async def test_what_was_read_serves_the_first_watch() -> None:
+    """Who begins to watch after the start need not read all anew; whoever begins again later does."""
+    async with staged() as stage:
+        await stage.life.start()
+        await until(lambda: stage.life.ready() is None)
+        read = [each for each in stage.server.requests("GET") if "workflows" in each]
+        first = await stage.life.read_all(None)
+        before = [each for each in stage.server.requests("GET") if "workflows" in each]
+        stage.server.remove(FAIRLEAD, "workflows", "team", "ci")
+        second = await stage.life.read_all(None)
+        assert (before, first < second, stage.engine.store.workflow(KEY)) == (read, True, None)
+
+
 async def test_waits_for_the_crd() -> None:
     """Without the CRD there is nothing to list; the operator waits for it."""
     async with staged() as stage:
@@ -193,6 +214,37 @@ async def test_stop() -> None:
         await stage.life.stop()
         left = {task.get_name() for task in asyncio.all_tasks()} & {"reflector", "repair", "engine"}
         assert (left, stage.life.alive(), stage.ended.is_set()) == (set(), None, True)
+
+
+async def test_a_signal() -> None:
+    """At a signal the Leases are left at once, and it isn't ready; it ends when reviews have come to the others."""
+    async with ApiServer() as server, Client(server.connection, user_agent="test") as client:
+        stage = Stage(server, client, (), Holder("a", "1"), drain=0.3)
+        await stage.life.start()
+        await until(lambda: server.requests("POST"))
+        os.kill(os.getpid(), signal.SIGTERM)
+        await until(lambda: server.requests("PUT"))
+        left = server.objects["/apis/coordination.k8s.io/v1", "leases", "system", "fairlead-0-of-1"]["spec"]
+        found = (left["holderIdentity"], stage.life.ready(), stage.life.alive(), stage.ended.is_set())
+        await asyncio.wait_for(stage.ended.wait(), 10)
+        await stage.life.stop()
+    assert found == ("", "about to end", None, False)
+
+
+async def test_two_signals() -> None:
+    """Who asks again doesn't wait for reviews; without a webhook nobody does."""
+    async with ApiServer() as server, Client(server.connection, user_agent="test") as client:
+        patient, other = Stage(server, client, (), drain=600), Stage(server, client, ())
+        for each in (patient, other):
+            await each.life.start()
+            each.life.leave()
+        await asyncio.wait_for(other.ended.wait(), 10)
+        before = patient.ended.is_set()
+        patient.life.leave()
+        await asyncio.wait_for(patient.ended.wait(), 10)
+        for each in (patient, other):
+            await each.life.stop()
+    assert before is False
 
 
 async def test_two_replicas() -> None:

@@ -12,6 +12,7 @@ from kubernetes.client import Configuration
 
 from fairlead.controller.session import open_session
 from fairlead.kube.connection import Connection
+from fairlead.kube.errors import UnreachableError
 from fairlead.kube.jsontext import MOST_LEVELS
 
 if TYPE_CHECKING:
@@ -42,11 +43,16 @@ def serving(content: bytes, status: int = 200) -> TestServer:
     return TestServer(app)
 
 
+async def read_all(_: str | None) -> int:
+    """Read nothing."""
+    return 1
+
+
 async def lines(content: bytes) -> AsyncIterator[object]:
     """Read a text as kopf reads a watch."""
     async with serving(content) as server:
         connection = Connection(str(server.make_url("")), Configuration(host=str(server.make_url(""))))
-        async with open_session(connection) as session, session.get(server.make_url("/")) as response:
+        async with open_session(connection, read_all) as session, session.get(server.make_url("/")) as response:
             async for line in iter_jsonlines(response.content):
                 yield json.loads(line)
 
@@ -67,7 +73,7 @@ async def test_a_list_has_what_stands_beside_a_deep_object() -> None:
     content = b'{"items": [%b]}' % b", ".join(EVENTS)
     async with serving(content) as server:
         connection = Connection(str(server.make_url("")), Configuration(host=str(server.make_url(""))))
-        async with open_session(connection) as session, session.get(server.make_url("/")) as response:
+        async with open_session(connection, read_all) as session, session.get(server.make_url("/")) as response:
             document = await response.json()
     assert len(document["items"]) == 3
     assert json.dumps(document).count("{") < 2 * MOST_LEVELS
@@ -89,7 +95,10 @@ async def test_a_watch_that_breaks(monkeypatch: pytest.MonkeyPatch, status: int,
     monkeypatch.setattr("fairlead.controller.session._PAUSE", 0.0)
     async with serving(content, status) as server:
         connection = Connection(str(server.make_url("")), Configuration(host=str(server.make_url(""))))
-        async with open_session(connection) as session, session.get(server.make_url("/?watch=true")) as response:
+        async with (
+            open_session(connection, read_all) as session,
+            session.get(server.make_url("/?watch=true")) as response,
+        ):
             answered = response.status
             try:
                 seen = [json.loads(line)["object"]["code"] async for line in iter_jsonlines(response.content)]
@@ -103,6 +112,57 @@ async def test_a_list_that_breaks(status: int, content: bytes) -> None:
     """A list that is cut short, or has expired while it was read, is a broken connection: kopf lists again."""
     async with serving(content, status) as server:
         connection = Connection(str(server.make_url("")), Configuration(host=str(server.make_url(""))))
-        async with open_session(connection) as session:
+        async with open_session(connection, read_all) as session:
             with pytest.raises(aiohttp.ClientPayloadError):
                 await (await session.get(server.make_url("/"))).json()
+
+
+WHOLE = "/apis/fairlead.dev/v1alpha1/workflows"
+LISTS = [
+    (WHOLE, [None]),
+    ("/apis/fairlead.dev/v1alpha1/namespaces/team/workflows", ["team"]),
+    ("/apis/fairlead.dev/v1alpha1/workflowtemplates", []),
+    ("/api/v1/namespaces/workflows/pods", []),
+]
+
+
+@pytest.mark.parametrize(("path", "expected"), LISTS)
+async def test_a_list_of_workflows_is_ours(path: str, expected: list[str | None]) -> None:
+    """All Workflows are read by ourselves: kopf hears of none, of no further page, and from where to watch."""
+    page = {"kind": "List", "metadata": {"resourceVersion": "9", "continue": "more"}, "items": [{"metadata": {}}]}
+    asked: list[str | None] = []
+
+    async def give(_: web.Request) -> web.Response:
+        return web.json_response(page)
+
+    async def read(namespace: str | None) -> int:
+        asked.append(namespace)
+        return 7
+
+    app = web.Application()
+    app.router.add_get(path, give)
+    async with TestServer(app) as server:
+        connection = Connection(str(server.make_url("")), Configuration(host=str(server.make_url(""))))
+        async with open_session(connection, read) as session, session.get(server.make_url(f"{path}?limit=1")) as answer:
+            found = await answer.json()
+    ours = {"kind": "List", "metadata": {"resourceVersion": "7"}, "items": []}
+    assert (found, asked) == (ours if expected else page, expected)
+
+
+async def test_a_list_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where reading the Workflows breaks off, the connection counts as broken: kopf lists again."""
+    monkeypatch.setattr("fairlead.controller.session._PAUSE", 0.0)
+
+    async def give(_: web.Request) -> web.Response:
+        return web.json_response({"metadata": {"resourceVersion": "9"}, "items": []})
+
+    async def read(_: str | None) -> int:
+        raise UnreachableError("gone")
+
+    app = web.Application()
+    app.router.add_get(WHOLE, give)
+    async with TestServer(app) as server:
+        connection = Connection(str(server.make_url("")), Configuration(host=str(server.make_url(""))))
+        async with open_session(connection, read) as session:
+            with pytest.raises(aiohttp.ClientPayloadError, match="couldn't be read"):
+                await (await session.get(server.make_url(WHOLE))).json()

@@ -141,18 +141,26 @@ async def test_no_text(server: ApiServer, client: Client) -> None:
         await client.text("/api/v1/namespaces/team/pods/a/log", "pods/log", 10)
 
 
-async def test_list_in_chunks(server: ApiServer, client: Client) -> None:
-    """A large collection comes in chunks, and all of it is one version."""
-    for index in range(201):
-        server.put("/apis/batch/v1", "jobs", job(index))
+@pytest.mark.parametrize(("size", "limits"), [(0, ["100", "400"]), (60_000, ["100", "41", "41", "41", "41"])])
+async def test_list_in_pages(server: ApiServer, client: Client, size: int, limits: list[str]) -> None:
+    """A large collection comes in pages, the fewer objects in each the larger they are; all of it is one version."""
+    for index in range(260 if size else 201):
+        server.put("/apis/batch/v1", "jobs", job(index) | {"spec": "x" * size})
     server.put("/apis/batch/v1", "jobs", job(9999, labels={}))
     items, version = await client.list(JOBS, "jobs", SELECTOR)
     queries = [(each.query["limit"], each.query["labelSelector"], "continue" in each.query) for each in server.asked]
     assert (len(items), version, queries) == (
-        201,
+        260 if size else 201,
         str(server.version),
-        [("100", "fairlead.dev/workflow=ci", False)] + [("100", "fairlead.dev/workflow=ci", True)] * 2,
+        [(each, "fairlead.dev/workflow=ci", place > 0) for place, each in enumerate(limits)],
     )
+
+
+async def test_uncompressed(server: ApiServer) -> None:
+    """Who is near the server asks for answers as they are."""
+    async with Client(server.connection, user_agent="test", compressed=False) as client:
+        await client.list(JOBS, "jobs")
+    assert [each.headers["Accept-Encoding"] for each in server.asked] == ["identity"]
 
 
 async def test_list_of_nothing(server: ApiServer, client: Client) -> None:

@@ -20,8 +20,9 @@ from fairlead.kube.client import MERGE_PATCH, Client
 from fairlead.kube.cluster import KubernetesCluster
 from fairlead.kube.reduce import workflow_record
 from fairlead.model.ids import RunNumber
-from fairlead.plan import CancelWorkflow, ContainerTerminated, DeleteJob, ReadOutputs
+from fairlead.plan import CancelWorkflow, ContainerTerminated, DeleteJob, ReadEvents, ReadOutputs
 from fairlead.plan.announcements import Announcement
+from fairlead.plan.observed import Podless
 from fairlead.render.call import call_manifest
 from fairlead.render.job import job_manifest
 from tests.builders import (
@@ -423,6 +424,45 @@ async def test_read_outputs() -> None:
         "*/*",
     )
     assert stage.report == reported(0, outputs=OUTPUTS)
+
+
+def an_event(message: str, told: str) -> dict[str, Any]:
+    """Give an Event of the Job controller."""
+    return {"metadata": {"name": message}, "message": message, "lastTimestamp": told, "reason": "FailedCreate"}
+
+
+NO_EVENTS: dict[str, Any] = {"items": []}
+TWO_EVENTS = {"items": [an_event("second", "2026-03-01T12:00:09Z"), an_event("first", "2026-03-01T12:00:08Z")]}
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "message"),
+    [
+        (200, TWO_EVENTS, "second"),
+        (200, NO_EVENTS, None),
+        (403, {"reason": "Forbidden", "message": "not allowed"}, None),
+    ],
+    ids=["told", "nothing told", "not allowed"],
+)
+async def test_read_events(status: int, answer: dict[str, Any], message: str | None) -> None:
+    """The latest word on why a Job has no Pod is kept; only its own Events are asked for, and it goes without, too."""
+    async with staged() as stage:
+        stage.store.jobs.put((KEY.namespace, name_of("build")), JobRecord(UID, KEY, attempt_at("build"), 1))
+        stage.server.answer("GET", status, answer)
+        await stage.cluster.read_events(stage.record, ReadEvents(name_of("build"), node_of("build")))
+    (request,) = stage.server.asked
+    of = f"involvedObject.kind=Job,involvedObject.name={name_of('build')},reason=FailedCreate"
+    assert (request.path, request.query) == ("/api/v1/namespaces/team/events", {"limit": "100", "fieldSelector": of})
+    (job,) = stage.store.jobs_of(KEY.namespace, UID)
+    assert job.podless == Podless(message, NOW, 1)
+
+
+async def test_read_events_later() -> None:
+    """A server that is pressed too hard is asked again later."""
+    async with staged() as stage:
+        stage.server.refuse("GET", 429, "TooManyRequests", "later")
+        with pytest.raises(OverloadedError):
+            await stage.cluster.read_events(stage.record, ReadEvents(name_of("build"), node_of("build")))
 
 
 async def test_outputs_survive_the_watch() -> None:

@@ -10,6 +10,7 @@ from fairlead.kube.errors import (
     ExpiredError,
     KubeError,
     NotFoundError,
+    TooLargeError,
     UnreachableError,
     error_for,
     pause_after,
@@ -31,6 +32,7 @@ from fairlead.kube.errors import (
         (422, "Invalid", ApiError),
         (429, "TooManyRequests", BusyError),
         (500, "InternalError", BusyError),
+        (413, "RequestEntityTooLarge", TooLargeError),
         (503, "", BusyError),
         (504, "Timeout", BusyError),
     ],
@@ -45,6 +47,18 @@ def test_kinds(status: int, reason: str, kind: type[ApiError]) -> None:
         "why",
         3,
     )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "etcdserver: request is too large",
+        "rpc error: code = ResourceExhausted desc = trying to send message larger than max (3000564 vs. 2097152)",
+    ],
+)
+def test_too_large_for_etcd(message: str) -> None:
+    """What etcd never takes comes as an error of the server's own, and isn't tried again for ever."""
+    assert type(error_for(500, "", message, None)) is TooLargeError
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fairlead.engine.errors import NotOwnedError, RefusedError
+from fairlead.engine.errors import ConflictError, NotOwnedError, RefusedError
 from fairlead.engine.ports import Packs
 from fairlead.engine.runs import Log
 from fairlead.engine.store import Store
@@ -53,7 +54,7 @@ def pack_document(status: Json | None = None, **metadata: Any) -> Json:  # noqa:
 def member_document(index: int, status: Json | None = None) -> Json:
     """Give the Pod of one of them."""
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": NAME, "uid": "x", "controller": True}
-    labels = {**labels_of(), "batch.kubernetes.io/job-name": NAME, INDEX: str(index)}
+    labels = {**labels_of(), "job-name": NAME, "batch.kubernetes.io/job-name": NAME, INDEX: str(index)}
     made: dict[str, Any] = {"labels": labels, "annotations": COMBINATIONS, "ownerReferences": [owner]}
     return pod_document(status, name=f"{NAME}-{index}-abcde", **made)
 
@@ -126,6 +127,30 @@ async def test_create_where_a_stranger_is(stage: Stage) -> None:
     stage.server.put("/apis/batch/v1", "jobs", pack_document(ownerReferences=[]))
     with pytest.raises(RefusedError, match="that isn't this Workflow's"):
         await stage.cluster.create_pack(stage.record, a_pack())
+
+
+async def test_create_after_one_whose_pod_is_lost(stage: Stage) -> None:
+    """Only Pods of the same combination are in the way of its next attempt: those of others change all the time."""
+    stage.server.put("/api/v1", "pods", member_document(0))
+    stage.see(pack_document({"failedIndexes": "1"}))
+    again = replace(a_creation("build", 2, combination=1), podless=NAME)
+    await stage.cluster.create_job(stage.record, again)
+    stage.server.put("/api/v1", "pods", member_document(1))
+    with pytest.raises(ConflictError):
+        await stage.cluster.create_job(stage.record, again)
+
+    assert stage.server.requests() == [f"GET {PODS}", f"POST {JOBS}", f"GET {PODS}"]
+
+
+@pytest.mark.parametrize(("combination", "asked"), [(1, ["GET"]), (2, ["GET", "POST"])])
+async def test_create_instead_of_one_that_is_not_in_it(stage: Stage, combination: int, asked: list[str]) -> None:
+    """A pack that is there takes the place of its members alone, whoever was thought to be one."""
+    stage.server.put("/apis/batch/v1", "jobs", pack_document())
+    again = replace(a_creation("build", 2, combination=combination), instead_of=NAME)
+    with nullcontext() if "POST" in asked else pytest.raises(ConflictError):
+        await stage.cluster.create_job(stage.record, again)
+
+    assert [each.split()[0] for each in stage.server.requests()] == asked
 
 
 async def test_end(stage: Stage) -> None:

@@ -179,6 +179,7 @@ def test_job_that_is_taken_up() -> None:
     begun = document | {"status": {"startTime": "2026-03-01T12:00:02Z", "ready": 0}}
     records = [job_record(each) for each in (document, begun, another)]
     assert [record and record.started for record in records] == [False, True, True]
+    assert [record and record.job.taken_up_at for record in records[:2]] == [None, at(2)]
 
 
 OWNED_BY_ANOTHER = [{"kind": "Workflow", "name": "ci", "uid": "another"}]

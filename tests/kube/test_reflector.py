@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fairlead.engine.store import JobRecord, Shelf
+from fairlead.engine.shelf import Shelf
 from fairlead.kube.client import Client
 from fairlead.kube.reduce import job_record
 from fairlead.kube.reflector import Reflector
@@ -15,6 +15,8 @@ from tests.kube.documents import job_document
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from fairlead.engine.store import JobRecord
 
 API = "/apis/batch/v1"
 SELECTOR = "app.kubernetes.io/managed-by%3Dfairlead"

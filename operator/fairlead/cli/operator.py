@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 import socket
 import time
@@ -19,6 +20,7 @@ from fairlead import __version__
 from fairlead.controller.handlers import Admission, build_registry
 from fairlead.controller.http import HttpServer
 from fairlead.controller.life import OperatorLife, run_kopf
+from fairlead.controller.webhook import DRAIN
 from fairlead.engine.clock import SteadyClock
 from fairlead.engine.engine import Engine
 from fairlead.engine.keeper import Keeper, Ownership
@@ -46,6 +48,10 @@ if TYPE_CHECKING:
     from fairlead.engine.store import JobRecord, PodRecord, Store
     from fairlead.kube.connection import Connection
     from fairlead.model.ids import WorkflowKey
+
+_ALLOCATIONS = 20_000
+"""After how many new objects Python looks for garbage that is a circle. We leave few, and what is read at the start is
+hundreds of thousands: after every 700, its default, looking took half of the time of reading."""
 
 _SELECTOR = ",".join(f"{name}%3D{value}" for name, value in MANAGED_BY.items())
 
@@ -254,6 +260,7 @@ def _admission(port: int | None, certificate: Path | None, key: Path | None) -> 
 
 async def _run(connection: Connection, settings: Settings) -> BaseException | None:
     """Put the parts together, and run them until the end; give what ended them, if it was a failure."""
+    gc.set_threshold(_ALLOCATIONS)
     log = structlog.get_logger("fairlead.operator")
     log.info("starting", version=__version__, server=connection.server, namespaces=settings.namespaces or "all")
     now = SteadyClock(lambda: datetime.now(UTC), time.monotonic)
@@ -281,7 +288,8 @@ async def _run(connection: Connection, settings: Settings) -> BaseException | No
         ),
     )
     ended = asyncio.Event()
-    async with Client(connection, user_agent=f"fairlead/{__version__}", asked=metrics.asked) as client:
+    agent = f"fairlead/{__version__}"
+    async with Client(connection, user_agent=agent, asked=metrics.asked, compressed=False) as client:
 
         def keep(refresh: Callable[[], Awaitable[int]]) -> Keeper:
             assert roster is not None and settings.sharing is not None  # noqa: S101, PT018  for the type checker
@@ -302,6 +310,7 @@ async def _run(connection: Connection, settings: Settings) -> BaseException | No
             namespaces=settings.namespaces,
             ended=ended,
             keep=keep if roster is not None else None,
+            drain=DRAIN if settings.admission is not None else 0.0,
         )
         host, port = settings.address
         http = HttpServer(host=host, port=port, alive=life.alive, ready=life.ready, metrics=exposition)
@@ -312,7 +321,9 @@ async def _run(connection: Connection, settings: Settings) -> BaseException | No
             # asyncio puts the address before it, once more.
             why = (error.strerror or str(error)).rpartition(": ")[2]
             raise click.ClickException(f"can't listen on {host}:{port}: {why}") from error
-        registry = build_registry(connection, engine.store, settings.admission, start=life.start, stop=life.stop)
+        registry = build_registry(
+            connection, engine.store, settings.admission, start=life.start, stop=life.stop, read_all=life.read_all
+        )
         lag = asyncio.create_task(measure_lag(metrics.loop_lagged))
         await run_kopf(registry, settings.namespaces, ended)
         lag.cancel()

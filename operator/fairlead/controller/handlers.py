@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import structlog
 
 from fairlead.controller.session import open_session
 from fairlead.controller.webhook import WebhookServer
-from fairlead.kube.client import CHUNK, SILENCE_SECONDS, WATCH_SECONDS
+from fairlead.kube.client import SILENCE_SECONDS, WATCH_SECONDS
 from fairlead.kube.reading import Reading
 from fairlead.kube.reduce import version_of, workflow_record
 from fairlead.model.crd import GROUP, KIND, PLURAL, TEMPLATE_KIND, TEMPLATE_PLURAL, VERSION
@@ -87,13 +88,19 @@ def build_registry(
     *,
     start: Callable[[], Awaitable[None]],
     stop: Callable[[], Awaitable[None]],
+    read_all: Callable[[str | None], Awaitable[int]],
 ) -> kopf.OperatorRegistry:
-    """Register the handlers. `start` and `stop` frame the life of everything that isn't kopf's."""
+    """Register the handlers. `start` and `stop` frame the life of everything that isn't kopf's.
+
+    `read_all` reads all Workflows, or those of a namespace, and gives the version to watch from. Raises KubeError.
+    """
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
     async def login(**_: object) -> kopf.AiohttpSession:
-        return kopf.AiohttpSession(server=connection.server, aiohttp_session=open_session(connection))
+        return kopf.AiohttpSession(
+            server=connection.server, aiohttp_session=open_session(connection, read_all, partial(is_known, store))
+        )
 
     @kopf.on.startup(registry=registry)
     async def on_startup(settings: kopf.OperatorSettings, **_: object) -> None:
@@ -134,7 +141,8 @@ def configure(settings: kopf.OperatorSettings, admission: Admission | None) -> N
     settings.networking.error_backoffs = _Backoffs()
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
-    settings.watching.chunk_size = CHUNK
+    # Of what it lists it is told the version alone (see `open_session`).
+    settings.watching.chunk_size = 1
     settings.watching.server_timeout = WATCH_SECONDS
     settings.watching.inactivity_timeout = SILENCE_SECONDS
     # Our handlers only pass on, so there is nothing to wait for at the end.
@@ -163,11 +171,21 @@ def take_workflow(store: Store, kind: str | None, document: Any) -> None:  # noq
     key = (metadata["namespace"], metadata["name"])
     if kind == "DELETED" or "deletionTimestamp" in metadata:
         store.workflows.drop(key, version_of(document))
-    elif (known := store.workflows.get(key)) is not None and known.version >= version_of(document):
+    elif is_known(store, "MODIFIED", document):
         # Most events tell of our own writes, and reading a large status takes long.
         return
     elif (record := _read_workflow(document)) is not None:
         store.workflows.put(key, record)
+
+
+def is_known(store: Store, kind: str, document: Any) -> bool:  # noqa: ANN401  a JSON document
+    """Whether an event of a watch tells of a version of a Workflow that the store has, or had."""
+    if kind not in ("ADDED", "MODIFIED") or document.get("kind") != KIND:
+        return False
+    metadata = document["metadata"]
+    known = store.workflows.get((metadata["namespace"], metadata["name"]))
+    there = "deletionTimestamp" not in metadata
+    return there and known is not None and known.version >= version_of(document)
 
 
 def review(kind: str, spec: dict[str, Any], old_spec: dict[str, Any] | None) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import kopf
@@ -36,9 +38,10 @@ _LONGEST_PAUSE = 10.0
 
 
 class OperatorLife:
-    """Starts and ends what runs beside kopf. `ended` is set when a part that has to run has died.
+    """Starts and ends what runs beside kopf. `ended` is set when a part that has to run has died, and at the end.
 
-    `keep` makes what keeps the Leases, given how to read everything anew; without it all is this process's.
+    `keep` makes what keeps the Leases, given how to read everything anew; without it all is this process's. `drain`:
+    for how many seconds after a signal reviews are still answered.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class OperatorLife:
         namespaces: Sequence[str],
         ended: asyncio.Event,
         keep: Callable[[Callable[[], Awaitable[int]]], Keeper] | None = None,
+        drain: float = 0.0,
     ) -> None:
         self._engine = engine
         self._cluster = cluster
@@ -59,8 +63,11 @@ class OperatorLife:
         self._namespaces = namespaces
         self._ended = ended
         self._keeper = keep(self.refresh) if keep is not None else None
+        self._drain = drain
+        self._leaving: asyncio.Task[None] | None = None
         self._listed = asyncio.Event()
         self._version = 0
+        self._unwatched: dict[str | None, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._log = structlog.get_logger("fairlead.operator")
         self.failure: BaseException | None = None
@@ -78,23 +85,50 @@ class OperatorLife:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for each in waits:
             each.cancel()
+        # kopf has set its own by now. With these it would close the webhook first, and have the Leases left last.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self.leave)
+
+    def leave(self) -> None:
+        """Begin to end, as at a signal: Leases are left at once, and reviews are answered until the others get them.
+
+        Asked again, it waits no longer.
+        """
+        if self._leaving is not None:
+            self._ended.set()
+        else:
+            self._leaving = asyncio.create_task(self._leave(), name="leaving")
+
+    async def _leave(self) -> None:
+        """Let it be known first: who sends reviews hears late that this replica is about to end."""
+        until = asyncio.get_running_loop().time() + self._drain
+        await self._stop_working()
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                await self._ended.wait()
+        self._ended.set()
 
     async def stop(self) -> None:
         """End everything. What was begun stays as it is; the next start, or another replica, goes on from there."""
+        await self._stop_working()
+        # kopf waits five seconds for whoever still waits for this.
+        self._ended.set()
+
+    async def _stop_working(self) -> None:
         if self._keeper is not None:
             await self._keeper.end()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        # kopf waits five seconds for whoever still waits for this.
-        self._ended.set()
 
     def alive(self) -> str | None:
         """Tell what has died, if anything has."""
         return f"{self.failure!r}" if self.failure is not None else None
 
     def ready(self) -> str | None:
-        """Tell what hasn't been read yet, if anything hasn't."""
+        """Tell what hasn't been read yet, if anything hasn't, or that it is about to end."""
+        if self._leaving is not None:
+            return "about to end"
         if not self._listed.is_set() or not all(each.synced.is_set() for each in self._reflectors):
             return "still reading Workflows, Jobs and Pods"
         return self.alive()
@@ -127,12 +161,23 @@ class OperatorLife:
             else:
                 return max(versions)
 
+    async def read_all(self, namespace: str | None) -> int:
+        """Read all Workflows, or those of a namespace, for a watch that is about to begin; give where to begin it.
+
+        What was read to start with serves the first one. Raises KubeError.
+        """
+        version = self._unwatched.pop(namespace, None)
+        return version if version is not None else await self._list(namespace)
+
     async def _repair(self) -> None:
         pause = _FIRST_PAUSE
         while True:
             try:
                 for namespace in self._namespaces or (None,):
-                    self._version = max(self._version, await self._list(namespace))
+                    version = await self._list(namespace)
+                    self._version = max(self._version, version)
+                    if not self._listed.is_set():
+                        self._unwatched[namespace] = version
             except KubeError as error:
                 said = "is the CRD installed?" if isinstance(error, NotFoundError) else str(error)
                 self._log.warning("can't list Workflows", error=said, retry_in=pause_after(error, pause))

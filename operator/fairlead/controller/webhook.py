@@ -29,6 +29,14 @@ _LOOKS: Final = 60.0
 """Seconds after which the certificate is read again: a mounted Secret tells nobody that it was renewed."""
 
 
+DRAIN: Final = 5.0
+"""Seconds after a signal in which reviews are answered: the API server, and what forwards to Services, hear late that a
+Pod is about to end. With what else the end takes it has to fit into the Pod's grace period."""
+
+_LAST_ANSWERS: Final = 3.0
+"""Seconds that reviews have at the end which were begun."""
+
+
 @dataclass(frozen=True, slots=True)
 class WebhookServer:
     """Implements kopf's `WebhookServerProtocol`: gives the clients' configuration, which the chart has anyhow."""
@@ -43,7 +51,7 @@ class WebhookServer:
         """Serve until it is closed; with the new certificate, once that is renewed."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.certificate, self.key)
-        runner = web.AppRunner(build_app(answer), handle_signals=False, access_log=None)
+        runner = web.AppRunner(build_app(answer), handle_signals=False, access_log=None, shutdown_timeout=_LAST_ANSWERS)
         await runner.setup()
         try:
             await web.TCPSite(runner, self.address, self.port, ssl_context=context).start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -19,11 +19,11 @@ from fairlead.kube.errors import (
     BusyError,
     ConflictError,
     NotFoundError,
-    UnreachableError,
 )
 from fairlead.kube.outputs import complete, log_path, most_bytes, without_outputs
 from fairlead.kube.patch import merge_patch
-from fairlead.kube.reduce import job_record, pod_record, version_of, with_status, workflow_record
+from fairlead.kube.reduce import failed_create, job_record, pod_record, version_of, with_status, workflow_record
+from fairlead.kube.translation import translated
 from fairlead.model.crd import API_VERSION, GROUP, KIND, PLURAL, TEMPLATE_PLURAL, VERSION
 from fairlead.model.problem import quote
 from fairlead.model.status import format_time
@@ -33,12 +33,12 @@ from fairlead.render.job import NoAgentError, job_manifest
 from fairlead.render.pack import pack_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from datetime import datetime
 
     from fairlead.engine.store import Store, WorkflowRecord
     from fairlead.kube.client import Client
-    from fairlead.model.ids import WorkflowKey
+    from fairlead.model.ids import NodeId, WorkflowKey
     from fairlead.model.status import WorkflowStatus
     from fairlead.plan import (
         CallWorkflow,
@@ -48,15 +48,17 @@ if TYPE_CHECKING:
         DeleteJob,
         DeletePod,
         EndPack,
+        ReadEvents,
         ReadOutputs,
     )
     from fairlead.plan.announcements import Announcement
 
 COMPONENT = "fairlead"
 _MOST_EVENT_TEXT = 1000
-_PERMANENT = frozenset({"Invalid", "BadRequest", "MethodNotAllowed"})
+_MOST_EVENTS = 100
+"""Read of one Job: a try to make a Pod leaves one at most, and they come the less often the longer it lasts."""
+
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
-_TOO_MANY_REQUESTS = 429
 _LOG_PATIENCE = timedelta(seconds=10)
 
 
@@ -88,38 +90,34 @@ class KubernetesCluster:
             )
         except NoAgentError as error:
             raise engine.RefusedError(str(error), final=True) from error
-        path = f"/apis/batch/v1/namespaces/{record.resource.key.namespace}/jobs"
-        with _translated():
+        with translated():
             if create.instead_of is not None:
-                await self._make_sure_it_is_gone(path, "jobs", create.instead_of, record)
+                await self._make_sure_it_is_gone(_jobs(record), "jobs", create.instead_of, record, create.node)
             if create.podless is not None:
-                await self._make_sure_no_pod_is_there(create.podless, record)
-            self._make_sure_it_is_ours(record)
-            document = await self._make(path, "jobs", create.name, manifest)
-        if not self._keep(document, record):
-            said = f"there is a Job {create.name} that isn't this Workflow's"
-            raise engine.RefusedError(said, final=False)
+                await self._make_sure_no_pod_is_there(create.podless, record, create.node)
+            await self._make_job(record, create.name, manifest)
 
     async def create_pack(self, record: WorkflowRecord, create: CreatePack) -> None:
         """POST the Indexed Job; where its deterministic name is taken, as `create_job`."""
         manifest = pack_manifest(create, record.resource, keep_seconds=self._keep_seconds)
-        path = f"/apis/batch/v1/namespaces/{record.resource.key.namespace}/jobs"
+        with translated():
+            await self._make_job(record, create.name, manifest)
+
+    async def _make_job(self, record: WorkflowRecord, name: str, manifest: dict[str, Any]) -> None:
         self._make_sure_it_is_ours(record)
-        with _translated():
-            document = await self._make(path, "jobs", create.name, manifest)
+        document = await self._make(_jobs(record), "jobs", name, manifest)
         if not self._keep(document, record):
-            said = f"there is a Job {create.name} that isn't this Workflow's"
-            raise engine.RefusedError(said, final=False)
+            raise engine.RefusedError(f"there is a Job {name} that isn't this Workflow's", final=False)
 
     async def end_pack(self, record: WorkflowRecord, end: EndPack) -> None:
         """PATCH its deadline, which is then over: the Job controller deletes what runs, and leaves what has ended.
 
         Kubernetes keeps it as long as any Job that has ended.
         """
-        path = f"/apis/batch/v1/namespaces/{record.resource.key.namespace}/jobs/{end.name}"
+        path = f"{_jobs(record)}/{end.name}"
         patch = {"spec": {"activeDeadlineSeconds": 1}}
         self._make_sure_it_is_ours(record)
-        with _translated():
+        with translated():
             try:
                 document = await self._client.request("PATCH", path, "jobs", orjson.dumps(patch), MERGE_PATCH)
             except NotFoundError:
@@ -135,7 +133,7 @@ class KubernetesCluster:
             return
         path = f"/api/v1{in_namespace(namespace)}/pods/{delete.name}"
         self._make_sure_it_is_ours(record)
-        with _translated():
+        with translated():
             try:
                 document = await self._client.request("DELETE", path, "pods")
             except NotFoundError:
@@ -149,7 +147,7 @@ class KubernetesCluster:
     async def call_workflow(self, record: WorkflowRecord, call: CallWorkflow) -> None:
         """GET the template and POST a Workflow made of it; where there is one of that name, as `create_job`."""
         path = _path(record.resource.key)
-        with _translated():
+        with translated():
             if call.instead_of is not None:
                 await self._make_sure_it_is_gone(path, PLURAL, call.instead_of, record)
             spec = await self._instantiated(record.resource.key, call)
@@ -162,11 +160,11 @@ class KubernetesCluster:
 
     async def delete_job(self, record: WorkflowRecord, delete: DeleteJob) -> None:
         """DELETE the Job; the garbage collector ends its Pods, with their grace."""
-        path = f"/apis/batch/v1/namespaces/{record.resource.key.namespace}/jobs/{delete.name}"
+        path = f"{_jobs(record)}/{delete.name}"
         # It goes after its Pods, so that they count as long as they work though nobody has seen them yet.
         body = orjson.dumps({"propagationPolicy": "Foreground"})
         self._make_sure_it_is_ours(record)
-        with _translated():
+        with translated():
             try:
                 document = await self._client.request("DELETE", path, "jobs", body)
             except NotFoundError:
@@ -190,7 +188,7 @@ class KubernetesCluster:
         path = f"{_path(record.resource.key)}/{cancel.name}"
         self._make_sure_it_is_ours(record)
         document: dict[str, Any] | None
-        with _translated():
+        with translated():
             try:
                 document = await self._client.request("PATCH", path, PLURAL, orjson.dumps(patch), MERGE_PATCH)
             except NotFoundError:
@@ -221,7 +219,7 @@ class KubernetesCluster:
         body = orjson.dumps({"preconditions": condition, "propagationPolicy": "Background"})
         version = record.version
         self._make_sure_it_is_ours(record)
-        with _translated():
+        with translated():
             try:
                 document = await self._client.request("DELETE", f"{_path(key)}/{key.name}", PLURAL, body)
                 version = max(version, version_of(document)) if document.get("kind") == KIND else version
@@ -236,7 +234,7 @@ class KubernetesCluster:
         unread = self._store.unread(record, read.pod)
         if unread is None:
             return
-        with _translated():
+        with translated():
             try:
                 path = log_path(record.resource.key, read.pod, unread.logged)
                 tail = await self._client.text(path, "pods/log", most_bytes(unread.logged))
@@ -247,6 +245,21 @@ class KubernetesCluster:
                 if found.outputs_lost and self._is_recent(unread.finished_at):
                     raise engine.UnavailableError(f"the log of {read.pod} isn't complete yet", 1.0)
         self._store.keep_report(unread.pod, unread.logged, found)
+
+    async def read_events(self, record: WorkflowRecord, read: ReadEvents) -> None:
+        """GET what the Job controller has said of Pods that it couldn't make; who may not read it goes without."""
+        key, message = record.resource.key, None
+        path = f"/api/v1{in_namespace(key.namespace)}/events?limit={_MOST_EVENTS}&fieldSelector="
+        of = f"involvedObject.kind%3DJob%2CinvolvedObject.name%3D{read.name}%2Creason%3DFailedCreate"
+        with translated():
+            try:
+                message = failed_create(await self._client.request("GET", path + of, "events"))
+            except BusyError:
+                raise
+            except ApiError:
+                # Why it waits is a courtesy.
+                pass
+        self._store.keep_podless(record, read.name, message, self._clock())
 
     def _is_recent(self, ended: datetime | None) -> bool:
         """Whether the last lines of a log may still be on their way."""
@@ -263,7 +276,7 @@ class KubernetesCluster:
         }
         body = orjson.dumps(patch)
         self._make_sure_it_is_ours(record)
-        with _translated():
+        with translated():
             try:
                 answer = await self._client.request("PATCH", path, PLURAL, body, MERGE_PATCH, metadata_only=True)
             except ConflictError as error:
@@ -301,7 +314,7 @@ class KubernetesCluster:
         }
         path = f"/api/v1/namespaces/{key.namespace}/events"
         self._make_sure_it_is_ours(record)
-        with _translated(), suppress(AlreadyExistsError):
+        with translated(), suppress(AlreadyExistsError):
             await self._client.request("POST", path, "events", orjson.dumps(event))
 
     def _make_sure_it_is_ours(self, record: WorkflowRecord) -> None:
@@ -317,17 +330,19 @@ class KubernetesCluster:
         except AlreadyExistsError:
             return await self._client.request("GET", f"{path}/{name}", resource)
 
-    async def _make_sure_it_is_gone(self, path: str, resource: str, name: str, record: WorkflowRecord) -> None:
+    async def _make_sure_it_is_gone(
+        self, path: str, resource: str, name: str, record: WorkflowRecord, node: NodeId | None = None
+    ) -> None:
         # A watch can lag behind another one; what is made on its word would run things twice.
         try:
             document = await self._client.request("GET", f"{path}/{name}", resource)
         except NotFoundError:
             return
-        kept = self._keep_call(document, record) if resource == PLURAL else self._keep(document, record)
+        kept = self._keep_call(document, record) if resource == PLURAL else self._keep(document, record, node)
         if kept:
             raise engine.ConflictError(f"{name} is there, but was not seen yet")
 
-    async def _make_sure_no_pod_is_there(self, job: str, record: WorkflowRecord) -> None:
+    async def _make_sure_no_pod_is_there(self, job: str, record: WorkflowRecord, node: NodeId) -> None:
         # The watch of Pods may hang while that of Jobs goes on, and a Pod that has done its work would be missed.
         namespace = record.resource.key.namespace
         path, unseen = f"/api/v1{in_namespace(namespace)}/pods", []
@@ -339,7 +354,9 @@ class KubernetesCluster:
             known = self._store.pods.get(key)
             if known is None or known.version < item.version:
                 self._store.pods.put(key, item)
-                unseen.append(item.pod.name)
+                # Those of a pack's other members change all the time.
+                if item.of is None or item.of.node == node:
+                    unseen.append(item.pod.name)
         if unseen:
             raise engine.ConflictError(f"Pods are there, but were not seen yet: {', '.join(unseen)}")
 
@@ -356,13 +373,13 @@ class KubernetesCluster:
         template = None if document is None else document.get("spec") or {}
         return called_spec(call.request, template, f"in the namespace {caller.namespace}")
 
-    def _keep(self, document: dict[str, Any], record: WorkflowRecord) -> bool:
-        """Take note of a Job, if it is the Workflow's."""
+    def _keep(self, document: dict[str, Any], record: WorkflowRecord, node: NodeId | None = None) -> bool:
+        """Take note of a Job, if it is the Workflow's; tell whether it is, and makes an attempt at `node`."""
         item = job_record(document)
         if item is None or item.owner != record.resource.uid:
             return False
         self._store.jobs.put((item.workflow.namespace, item.job.name), item)
-        return True
+        return node is None or item.pack is None or node.combination in item.pack.combinations
 
     def _keep_call(self, document: dict[str, Any], record: WorkflowRecord) -> bool:
         """Take note of a called Workflow, if it is the Workflow's and there to stay."""
@@ -377,16 +394,5 @@ def _path(workflow: WorkflowKey, plural: str = PLURAL) -> str:
     return f"/apis/{GROUP}/{VERSION}/namespaces/{workflow.namespace}/{plural}"
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Say in the engine's words what can be tried again, and what is refused."""
-    try:
-        yield
-    except BusyError as error:
-        if error.status == _TOO_MANY_REQUESTS:
-            raise engine.OverloadedError(str(error), error.retry_after or 1.0) from error
-        raise engine.UnavailableError(str(error), error.retry_after) from error
-    except ApiError as error:
-        raise engine.RefusedError(error.message, final=error.reason in _PERMANENT) from error
-    except UnreachableError as error:
-        raise engine.UnavailableError(str(error)) from error
+def _jobs(record: WorkflowRecord) -> str:
+    return f"/apis/batch/v1/namespaces/{record.resource.key.namespace}/jobs"

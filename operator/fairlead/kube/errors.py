@@ -5,6 +5,7 @@ ApiError               any answer that isn't a success; `status`, `reason` and `
 ├── AlreadyExistsError 409, reason AlreadyExists
 ├── ConflictError      409 otherwise: the version is not the newest
 ├── ExpiredError       410: list again
+├── TooLargeError      413, or 500 as etcd refuses it: say less
 └── BusyError          429 and 5xx: come back, after `retry_after` seconds where the server says so
 UnreachableError       no answer at all; whether the request was carried out isn't known
 ConfigurationError     there is no cluster to talk to, or no way in
@@ -12,8 +13,13 @@ ConfigurationError     there is no cluster to talk to, or no way in
 
 from __future__ import annotations
 
+import re
+
 _LONGEST_WISH = 60.0
 """Seconds of a Retry-After that are respected; nobody would find out earlier that it was a mistake."""
+
+_TOO_LARGE = re.compile(r"request is too large|trying to send message larger than max")
+"""How etcd, and its client in the API server, refuse an object; the API server passes it on as an error of its own."""
 
 
 class KubeError(Exception):
@@ -55,6 +61,10 @@ class ExpiredError(ApiError):
     """The version is too old to watch from."""
 
 
+class TooLargeError(ApiError):
+    """It is more than the server, or its etcd, takes."""
+
+
 class BusyError(ApiError):
     """The server can't answer now."""
 
@@ -74,6 +84,8 @@ def error_for(status: int, reason: str, message: str, retry_after: float | None)
         429: BusyError,
     }
     kind = AlreadyExistsError if reason == "AlreadyExists" else kinds.get(status, ApiError)
+    if status == 413 or (status == 500 and _TOO_LARGE.search(message)):  # noqa: PLR2004  as HTTP has them
+        return TooLargeError(status, reason, message, retry_after)
     if status >= 500 and reason != "AlreadyExists":  # noqa: PLR2004  HTTP's server errors
         kind = BusyError
     return kind(status, reason, message, retry_after)

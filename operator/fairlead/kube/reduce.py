@@ -166,6 +166,7 @@ def job_record(document: Json) -> JobRecord | None:
         complete=_condition(document, "Complete", "SuccessCriteriaMet") is not None,
         failure=_failure(document),
         deleting="deletionTimestamp" in metadata or (pack is not None and _is_ended(document)),
+        taken_up_at=_time((document.get("status") or {}).get("startTime")),
     )
     return JobRecord(attempt.owner, attempt.workflow, job, version_of(document), _started(document), pack)
 
@@ -359,6 +360,18 @@ def _condition(document: Json, *types: str, truth: str = "True") -> Json | None:
             found: Json = each
             return found
     return None
+
+
+def failed_create(events: Json) -> str | None:
+    """Give what the latest of some Events says; None where there is none."""
+    latest = max(events.get("items") or (), key=_told_at, default=None)
+    message = latest.get("message") if latest is not None else None
+    return message if isinstance(message, str) and message else None
+
+
+def _told_at(event: Json) -> tuple[str, int]:
+    told = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp") or ""
+    return told, version_of(event)
 
 
 def _time(text: str | None) -> datetime | None:

@@ -13,7 +13,7 @@ from fairlead.kube.reduce import version_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fairlead.engine.store import ItemKey, Shelf
+    from fairlead.engine.shelf import ItemKey, Shelf
     from fairlead.kube.client import Client
 
     class _Versioned(Protocol):

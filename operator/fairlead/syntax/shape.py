@@ -55,7 +55,7 @@ def check_shape(document: Mapping[str, object], model: type[B]) -> tuple[B | Non
     if written > _MOST_EXPRESSIONS:
         return None, [Problem(("spec",), f"has {written} expressions; at most {_MOST_EXPRESSIONS} can be filled in")]
     problems: list[Problem] = []
-    rest: Any = deepcopy(dict(document))
+    rest: Any = document
     for turn in range(_MOST_ROUNDS):
         try:
             return model.model_validate(rest, by_alias=True, by_name=False), problems
@@ -63,6 +63,7 @@ def check_shape(document: Mapping[str, object], model: type[B]) -> tuple[B | Non
             # What shows up only after a repair is of the repair's making.
             details = error.errors(include_url=False, include_context=True)
             problems = problems or [_problem(each, model) for each in details[:MOST_PROBLEMS]]
+            rest = rest if turn > 0 else deepcopy(dict(document))
             for each in reversed(details):
                 _repair(rest, each, again=turn > 0)
     return None, problems
@@ -71,6 +72,8 @@ def check_shape(document: Mapping[str, object], model: type[B]) -> tuple[B | Non
 def _too_deep(value: object) -> bool:
     level = [value]
     for _ in range(_MOST_DEPTH):
+        if not level:
+            return False
         insides = (part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list))
         level = [each for inside in insides for each in inside]
     return bool(level)

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 from fairlead.engine.desk import Desk
 from fairlead.engine.filing import Filing
-from fairlead.engine.store import JobRecord, PodRecord, Store, WorkflowRecord
+from fairlead.engine.store import Call, JobRecord, PodRecord, Store, WorkflowRecord
 from fairlead.model.ids import Uid, WorkflowKey
 from fairlead.model.phase import WorkflowPhase
 from fairlead.model.status import AdmissionStatus
 from fairlead.plan.admission import Limits
 from fairlead.plan.neighbours import Admitted, Waits
-from tests.builders import NOW, a_run, at, attempt_at, going, pod
+from tests.builders import NOW, a_run, at, attempt_at, called, going, pod
 from tests.claims import a_claim, key_of, uid_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ class Office:
     """A store, what is filed of it, and a claim that waits for the group of the workflow `first`."""
 
     def __init__(self) -> None:
-        self.store = Store(lambda _: None)
+        self.told: list[WorkflowKey] = []
+        self.store = Store(self.told.append)
         self.desk = Desk(Limits())
         self.filing = Filing(self.desk, self.store)
         self.version = 0
@@ -105,3 +106,30 @@ def test_a_workflow_is_gone() -> None:
     office.store.jobs.drop(("team", ENDING.name), 2)
     office.filing.forget(FIRST)
     assert (kept, office.stands()) == (WAITS, Admitted())
+
+
+def test_what_a_deleted_workflow_had_called_holds_its_group() -> None:
+    """The garbage collector takes it away, and its Jobs, and its Pods last; whoever waits may go then."""
+    office, call = Office(), called("a", run_group="Main")
+    below = WorkflowRecord(
+        a_run().resource(key=WorkflowKey("team", call.name), uid=Uid("below")),
+        {},
+        {},
+        7,
+        Call(uid_of("first"), FIRST, call),
+    )
+    office.store.workflows.put(("team", call.name), below)
+    made = PodRecord(Uid("below"), below.resource.key, ENDING.name, NOW, pod(going()), 1, of=attempt_at("x"))
+    office.store.pods.put(("team", "pod"), made)
+    office.filing.file(office.put_workflow(WorkflowPhase.RUNNING))
+    office.filing.forget(FIRST)
+    found = [office.stands()]
+    office.store.workflows.drop(("team", call.name), 8)
+    office.filing.forget(FIRST)
+    found.append(office.stands())
+    office.told.clear()
+    office.store.pods.drop(("team", "pod"), 9)
+    told = list(office.told)
+    office.filing.forget(FIRST)
+    found.append(office.stands())
+    assert (found, FIRST in told) == ([WAITS, WAITS, Admitted()], True)

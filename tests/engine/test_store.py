@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead.engine.store import Call, JobRecord, PodRecord, Shelf, Store, WorkflowRecord
+from fairlead.engine.shelf import Shelf
+from fairlead.engine.store import Call, JobRecord, PodRecord, Store, WorkflowRecord
 from fairlead.model.ids import Uid, WorkflowKey
 from fairlead.model.phase import WorkflowPhase
 from fairlead.model.report import LoggedOutputs
 from fairlead.model.status import WorkflowStatus
 from fairlead.plan import ContainerTerminated
+from fairlead.plan.observed import Podless
 from tests.builders import KEY, UID, a_resource, a_run, at, attempt_at, called, ended, name_of, pod, reported
 
 if TYPE_CHECKING:
@@ -43,6 +45,30 @@ def shelf() -> tuple[Shelf[WorkflowRecord], list[int]]:
     """Give an empty shelf, and the versions that it told of."""
     told: list[int] = []
     return Shelf(lambda item: told.append(item.version)), told
+
+
+def test_podless() -> None:
+    """Why a Job has no Pod is kept through the Job's later versions, until a Pod of it is seen, or it is gone."""
+    told: list[WorkflowKey] = []
+    store = Store(told.append)
+    store.jobs.put(("team", name_of("build")), a_job("build"))
+    found: list[Podless | None] = []
+
+    def see() -> None:
+        found.extend(job.podless for job in store.jobs_of("team", UID))
+
+    store.keep_podless(a_record(), name_of("build"), "no", at(5))
+    store.keep_podless(a_record(), name_of("test"), "not known", at(5))
+    store.jobs.put(("team", name_of("build")), a_job("build", 2))
+    see()
+    store.keep_podless(a_record(), name_of("build"), None, at(15))
+    see()
+    store.pods.put(("team", "p"), a_pod("p", "build", 3))
+    see()
+    store.pods.drop(("team", "p"), 4)
+    see()
+    assert found == [Podless("no", at(5), 1), Podless(None, at(15), 2), None, None]
+    assert set(told) == {KEY}
 
 
 # One shelf

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final
 
+from fairlead.engine.acting import act, make
 from fairlead.engine.brake import Brake
 from fairlead.engine.desk import Desk
 from fairlead.engine.errors import (
@@ -27,29 +28,25 @@ from fairlead.engine.errors import (
 from fairlead.engine.fence import Fence, Fenced
 from fairlead.engine.filing import Filing
 from fairlead.engine.pace import Pace, Schedule
-from fairlead.engine.packs import make, remove
 from fairlead.engine.queue import KeyedQueue
+from fairlead.engine.recording import record_status
+from fairlead.engine.specs import Specs
 from fairlead.engine.store import Store
-from fairlead.model.problem import InvalidWorkflowError
 from fairlead.plan import (
     CallWorkflow,
-    CancelWorkflow,
     CreateJob,
     CreatePack,
     DeleteJob,
     DeletePod,
-    DeleteWorkflow,
     EndPack,
     Observed,
     Planner,
     Policy,
-    ReadOutputs,
     Refusal,
     attempts_of,
 )
 from fairlead.plan.admission import Limits
 from fairlead.plan.announcements import announce
-from fairlead.syntax import parse_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -57,10 +54,12 @@ if TYPE_CHECKING:
 
     from fairlead.engine.ports import Cluster, Observer
     from fairlead.engine.store import WorkflowRecord
-    from fairlead.model.ids import NodeId, Uid, WorkflowKey
-    from fairlead.model.workflow import Workflow
-    from fairlead.plan import Action, Decision, Making
+    from fairlead.model.ids import NodeId, WorkflowKey
+    from fairlead.plan import Decision, Making
     from fairlead.plan.neighbours import Neighbours
+
+
+_MOMENT: Final = 0.001
 
 
 class Engine:
@@ -91,7 +90,7 @@ class Engine:
         self._pace = pace or Pace()
         self._creations = asyncio.Semaphore(self._pace.creations)
         self._brake = Brake()
-        self._parsed: dict[WorkflowKey, tuple[Uid, int, Workflow | InvalidWorkflowError]] = {}
+        self._specs = Specs(clock)
         self._planners: dict[WorkflowKey, Planner] = {}
         self._refusals: dict[WorkflowKey, dict[NodeId, Refusal]] = {}
         self._schedule = Schedule(self._pace)
@@ -156,7 +155,9 @@ class Engine:
     def _wake_all(self, mine: Callable[[WorkflowKey], bool]) -> None:
         for record in self.store.workflows.values():
             if mine(record.resource.key):
-                self.queue.add(record.resource.key, soon=False)
+                # What is under way goes before what has ended or not begun, of which every fifth look is one.
+                status = record.resource.status
+                self.queue.add(record.resource.key, soon=status.run is not None and not status.ended)
 
     async def _work(self, cluster: Cluster) -> None:
         while True:
@@ -184,6 +185,9 @@ class Engine:
                 self._looking.discard(key)
                 self._looked.set()
                 self.queue.done(key)
+            # Looks that find nothing to do await nothing. Of thousands, nobody else would get a turn: neither what one
+            # of them sends, nor a probe, nor a Lease.
+            await asyncio.sleep(0)
 
     async def look(self, cluster: Cluster, key: WorkflowKey) -> None:
         """Look at one workflow and do what has to be done. Raises EngineError when it wants to be repeated."""
@@ -195,7 +199,7 @@ class Engine:
             # What it knows of its own tries would be old when it works on it once more.
             for memory in (self._refusals, self._planners):
                 memory.pop(key, None)
-            self._schedule.forget(key)
+            self._schedule.forget(key, asyncio.get_running_loop().time())
             self._wake(self._filing.file(record, limited=False) - {key})
             return
         decision = self._plan(record)
@@ -223,7 +227,9 @@ class Engine:
         trouble: EngineError | None = None
         for action in decision.actions:
             try:
-                await self._act_once(cluster, record, action)
+                await act(cluster, record, action)
+                if isinstance(action, DeleteJob | EndPack | DeletePod):
+                    self._observer.deleted(record.resource.key, action)
             except EngineError as error:
                 trouble = trouble or error
                 if isinstance(error, OverloadedError):
@@ -231,25 +237,9 @@ class Engine:
         if trouble is not None:
             raise trouble
 
-    async def _act_once(self, cluster: Cluster, record: WorkflowRecord, action: Action) -> None:
-        match action:
-            case CreateJob() | CallWorkflow() | CreatePack():
-                pass
-            case DeleteJob() | EndPack() | DeletePod():
-                await remove(cluster, record, action)
-                self._observer.deleted(record.resource.key, action)
-            case CancelWorkflow():
-                await cluster.cancel_workflow(record, action)
-            case ReadOutputs():
-                await cluster.read_outputs(record, action)
-            case DeleteWorkflow():
-                await cluster.delete_workflow(record)
-            case _:
-                assert_never(action)
-
     def _changed(self, key: WorkflowKey) -> None:
         # Nobody waits yet for what wasn't looked at before; there may be thousands of them at once.
-        self.queue.add(key, soon=key in self._parsed)
+        self.queue.add(key, soon=key in self._specs)
 
     def _wake(self, keys: Iterable[WorkflowKey]) -> None:
         for key in keys:
@@ -259,16 +249,20 @@ class Engine:
         resource = record.resource
         self._wake(self._filing.file(record) - {resource.key})
         self._wake(self._fence.see(resource.key, record.version) - {resource.key})
-        workflow = self._parse(record)
+        if not self._specs.knows(record):
+            self._refusals.pop(resource.key, None)
+        parsed = self._specs.of(record)
         refusals = self._refusals.get(resource.key, {})
         observed = Observed(
             jobs=self.store.jobs_of(resource.key.namespace, resource.uid),
             calls=self.store.calls_of(resource.key.namespace, resource.uid),
             refusals=refusals,
             neighbours=self._neighbours(resource.key),
+            since=parsed.at,
+            remnants=self.store.remnants_of(resource.key.namespace, resource.uid),
         )
         planner = self._planners.setdefault(resource.key, Planner())
-        decision = planner.plan(workflow, resource, observed, self._clock(), self._policy)
+        decision = planner.plan(parsed.workflow, resource, observed, self._clock(), self._policy)
         decision = self._fenced(record, decision)
         # Nothing is awaited from the filing to here, so nobody else can have been let in meanwhile.
         if decision.record_first:
@@ -286,19 +280,6 @@ class Engine:
         if decision.status.fence == fence:
             return decision
         return replace(decision, status=decision.status.model_copy(update={"fence": fence}))
-
-    def _parse(self, record: WorkflowRecord) -> Workflow | InvalidWorkflowError:
-        resource = record.resource
-        known = self._parsed.get(resource.key)
-        if known is not None and known[:2] == (resource.uid, resource.generation):
-            return known[2]
-        self._refusals.pop(resource.key, None)
-        try:
-            parsed: Workflow | InvalidWorkflowError = parse_spec(record.spec)
-        except InvalidWorkflowError as error:
-            parsed = error
-        self._parsed[resource.key] = (resource.uid, resource.generation, parsed)
-        return parsed
 
     async def _create(
         self, cluster: Cluster, record: WorkflowRecord, creations: Sequence[Making]
@@ -326,7 +307,7 @@ class Engine:
                     return error
                 except UnavailableError as error:
                     self._slow_down(error)
-                    refusals.update(dict.fromkeys(nodes, Refusal(str(error))))
+                    refusals.update(dict.fromkeys(nodes, Refusal(str(error), unheard=True)))
                     unheard.add(create.name)
                     return error
             for node in nodes:
@@ -360,20 +341,21 @@ class Engine:
     async def _record(self, cluster: Cluster, record: WorkflowRecord, decision: Decision) -> None:
         """Write the status where it has changed and its time has come; else make sure that it will."""
         key, before, after = record.resource.key, record.resource.status, decision.status
+        now = asyncio.get_running_loop().time()
         # The status of an ended run is handed back as it was; others are compared as read, since the API server may
         # have filled in defaults.
         if after is before or after.says_the_same_as(before):
-            self._schedule.unchanged(key)
+            self._schedule.unchanged(key, now)
             return
-        now = asyncio.get_running_loop().time()
-        due = self._schedule.due(key, before, after, now)
-        if now < due and not decision.record_first:
+        due = self._schedule.due(key, before, after, now, awaited=record.call is not None)
+        # A timer may come the last digit of a number too early, again and again.
+        if due - now > _MOMENT and not decision.record_first:
             self.queue.add_after(key, due - now)
             return
         # Any other conflict gives nothing back that was reserved: an earlier try, of which no answer came, may be its
         # cause.
         try:
-            await cluster.write_status(record, after)
+            after = await record_status(cluster, record, after, self._clock())
         except OutrunError:
             self._wake(self._filing.release(record))
             raise
@@ -391,8 +373,9 @@ class Engine:
     def _forget(self, key: WorkflowKey) -> None:
         self.queue.forget(key)
         self._wake(self._filing.forget(key) | self._fence.see(key, None))
-        self._schedule.forget(key)
-        for memory in (self._parsed, self._planners, self._refusals, self._unheard):
+        self._schedule.forget(key, asyncio.get_running_loop().time())
+        self._specs.forget(key)
+        for memory in (self._planners, self._refusals, self._unheard):
             memory.pop(key, None)
 
 

@@ -2,6 +2,7 @@
 
 EngineError
 ├── RefusedError       the cluster says no: show it; try again unless `final`, and not for ever where `impatient`
+│   └── TooLargeError  it is more than the cluster keeps in one object: say less
 ├── ConflictError      the resource has changed meanwhile: look again
 │   └── OutrunError    nothing was written, for certain: another engine was faster
 ├── GoneError          the resource is no more: forget it
@@ -28,6 +29,10 @@ class RefusedError(EngineError):
         self.message = message
         self.final = final
         self.impatient = impatient
+
+
+class TooLargeError(RefusedError):
+    """More than the cluster keeps in one object."""
 
 
 class ConflictError(EngineError):

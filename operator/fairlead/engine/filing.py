@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fairlead.engine.desk import Desk
     from fairlead.engine.store import Store, WorkflowRecord
     from fairlead.model.ids import JobId, Uid, WorkflowKey
+    from fairlead.plan import CalledWorkflow
     from fairlead.plan.neighbours import Claim
 
 
@@ -50,7 +51,7 @@ class Filing:
         uids = self._uids.setdefault(key, set())
         uids.add(resource.uid)
         holding = self._store.holding_of(key.namespace, resource.uid).values()
-        calls = self._store.calls_of(key.namespace, resource.uid)
+        calls = self._calls_of(key, resource.uid)
         claims = claims_of(resource, holding, calls, self._asking_in(key, resource.status))
         remains, busy = self._remains(key, uids - {resource.uid})
         if limited and self._desk.limits.on_jobs:
@@ -106,8 +107,13 @@ class Filing:
         busy: frozenset[str] = frozenset()
         for uid in uids:
             jobs = (*self._store.jobs_of(key.namespace, uid), *self._store.remnants_of(key.namespace, uid))
-            claims += remains_of(key, uid, jobs)
+            calls = self._calls_of(key, uid)
+            claims += remains_of(key, uid, jobs, calls)
             busy |= working(jobs)
-            if not jobs:
+            if not (jobs or calls):
                 self._uids[key].discard(uid)
         return claims, busy
+
+    def _calls_of(self, key: WorkflowKey, uid: Uid) -> tuple[CalledWorkflow, ...]:
+        """Give the Workflows that a workflow has called, and those that are gone, of which something works."""
+        return (*self._store.calls_of(key.namespace, uid), *self._store.gone_calls_of(key.namespace, uid))

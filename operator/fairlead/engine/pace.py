@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from fairlead.model.status import JobStatus
 
 if TYPE_CHECKING:
     from fairlead.model.ids import WorkflowKey
     from fairlead.model.status import NodeStatus, WorkflowStatus
+
+_NOTHING: Final = JobStatus()
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,10 @@ class Pace:
     What ended is recorded at once, but never twice within `spacing`; what merely started, within `patience`.
     Writing takes no more than `share` of the time, so that a large status, or a slow API server, is written to less
     often; but nothing waits for that longer than `longest`, and what the run as a whole has come to doesn't wait.
+
+    What nobody waits for is written no more than `starts` times a second, of all workflows together, after the first
+    `at_once`: of many short runs most are over before that, and are written to once. What has begun waits for its turn
+    no longer than `begun`; that a run has yet to begin is told within `queued`.
     """
 
     workers: int = 8
@@ -25,6 +33,22 @@ class Pace:
     patience: float = 1.0
     share: float = 0.2
     longest: float = 2.0
+    starts: float = 5.0
+    at_once: int = 10
+    begun: float = 5.0
+    queued: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Unwritten:
+    """What nobody waits for: since when it is to be written, and when it has its turn among others.
+
+    `begun`: of a run that has begun.
+    """
+
+    since: float
+    turn: float
+    begun: bool
 
 
 class Schedule:
@@ -34,30 +58,71 @@ class Schedule:
         self._pace = pace
         # When the next may be written: what the run has come to, and what else.
         self._next: dict[WorkflowKey, tuple[float, float]] = {}
-        self._unwritten_since: dict[WorkflowKey, float] = {}
+        self._unwritten: dict[WorkflowKey, _Unwritten] = {}
+        self._next_turn = float("-inf")
 
-    def due(self, key: WorkflowKey, before: WorkflowStatus, after: WorkflowStatus, now: float) -> float:
-        """Tell from when on a status may be written over another one."""
-        since = self._unwritten_since.setdefault(key, now)
+    def due(
+        self, key: WorkflowKey, before: WorkflowStatus, after: WorkflowStatus, now: float, *, awaited: bool = False
+    ) -> float:
+        """Tell from when on a status may be written over another one; `awaited`: somebody waits for the first one."""
+        first = not awaited and _is_first(before, after)
         soonest, rested = self._next.get(key, (now, now))
-        if _run_changed(before, after):
+        if not first and _run_changed(before, after):
             return soonest
-        return rested if _urgent(before, after) else max(rested, since + self._pace.patience)
+        if _urgent(before, after):
+            return rested
+        known = self._waiting(key, now, begun=not first or _has_begun(after))
+        turn = min(known.turn, known.since + (self._pace.begun if known.begun else self._pace.queued))
+        return max(rested, turn if first else max(turn, known.since + self._pace.patience))
 
     def written(self, key: WorkflowKey, began: float, now: float) -> None:
         """Take note that one was written, and how long that took."""
         rest = min((now - began) / self._pace.share, self._pace.longest)
         self._next[key] = (now + self._pace.spacing, now + max(rest, self._pace.spacing))
-        self._unwritten_since.pop(key, None)
+        self._settle(key, began)
 
-    def unchanged(self, key: WorkflowKey) -> None:
+    def unchanged(self, key: WorkflowKey, now: float) -> None:
         """Take note that there is nothing to be written."""
-        self._unwritten_since.pop(key, None)
+        self._settle(key, now)
 
-    def forget(self, key: WorkflowKey) -> None:
+    def forget(self, key: WorkflowKey, now: float) -> None:
         """Forget a workflow."""
         self._next.pop(key, None)
-        self._unwritten_since.pop(key, None)
+        self._settle(key, now)
+
+    def _waiting(self, key: WorkflowKey, now: float, *, begun: bool) -> _Unwritten:
+        known = self._unwritten.get(key)
+        if known is None or known.begun is not begun:
+            self._settle(key, now)
+            earliest = max(self._next_turn, now - (self._pace.at_once - 1) / self._pace.starts)
+            turn = max(now, earliest)
+            self._next_turn = earliest + 1 / self._pace.starts
+            known = self._unwritten[key] = _Unwritten(now, turn, begun)
+        return known
+
+    def _settle(self, key: WorkflowKey, now: float) -> None:
+        known = self._unwritten.pop(key, None)
+        if known is not None and now < known.turn:
+            # It didn't need its turn, so those to come have theirs sooner.
+            self._next_turn -= 1 / self._pace.starts
+
+
+def _is_first(before: WorkflowStatus, after: WorkflowStatus) -> bool:
+    """Whether nothing is recorded yet, and nothing rests on that it is.
+
+    An edit does: what works for an earlier spec is ended once the newer one is recorded. So does a schedule, which
+    counts from what is recorded, and the fence.
+    """
+    ended = after.phase is not None and after.phase.ended
+    plain = after.observed_generation == 1 and after.scheduled_at is None and after.fence == before.fence
+    return before.phase is None and plain and not ended
+
+
+def _has_begun(status: WorkflowStatus) -> bool:
+    return any(
+        state.attempt is not None or any(each.attempt is not None for each in state.combinations)
+        for state in status.jobs.values()
+    )
 
 
 def _run_changed(before: WorkflowStatus, after: WorkflowStatus) -> bool:
@@ -74,10 +139,9 @@ def _run_changed(before: WorkflowStatus, after: WorkflowStatus) -> bool:
 def _urgent(before: WorkflowStatus, after: WorkflowStatus) -> bool:
     """Whether somebody waits for this change: something ended or was restarted."""
     return any(
-        _node_urgent(before.jobs[job_id], state)
-        or any(_node_urgent(*each) for each in zip(before.jobs[job_id].combinations, state.combinations, strict=False))
+        _node_urgent(known := before.jobs.get(job_id, _NOTHING), state)
+        or any(_node_urgent(*each) for each in zip(known.combinations, state.combinations, strict=False))
         for job_id, state in after.changes_from(before).items()
-        if job_id in before.jobs
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         DeleteJob,
         DeletePod,
         EndPack,
+        ReadEvents,
         ReadOutputs,
         Removal,
     )
@@ -50,6 +51,9 @@ class Cluster(Protocol):
 
     async def read_outputs(self, record: WorkflowRecord, read: ReadOutputs) -> None:
         """Read the outputs at the end of a job's log into its Pod's report, or say there why they are lost."""
+
+    async def read_events(self, record: WorkflowRecord, read: ReadEvents) -> None:
+        """Keep in the store why a Kubernetes Job has no Pod, as far as that is told."""
 
     async def write_status(self, record: WorkflowRecord, status: WorkflowStatus) -> None:
         """Replace the status of exactly the recorded version. Raises ConflictError and GoneError."""

@@ -10,30 +10,24 @@ from __future__ import annotations
 from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fairlead.engine.belongings import Belongings
+from fairlead.engine.shelf import Shelf
 from fairlead.model.status import Recorded
 from fairlead.plan import ContainerTerminated
-from fairlead.plan.observed import slot_of
+from fairlead.plan.observed import Podless, slot_of
 from fairlead.plan.runs import CANCEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from fairlead.engine.packs import PackState
+    from fairlead.engine.shelf import ItemKey
     from fairlead.model.ids import Uid, WorkflowKey
     from fairlead.model.report import LoggedOutputs, Report
     from fairlead.plan import CalledWorkflow, CancelWorkflow, KubernetesJob, Pod, Resource
-
-
-class Versioned(Protocol):
-    """Something of the cluster that has a version."""
-
-    @property
-    def version(self) -> int:
-        """The resourceVersion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,79 +116,11 @@ class Unread:
     finished_at: datetime | None
 
 
-ItemKey = tuple[str, str]
-"""Namespace and name."""
-
 Owner = tuple[str, "Uid"]
 """Namespace and uid of a Workflow."""
 
-V = TypeVar("V", bound=Versioned)
-
-_REMEMBERED = 10_000
-"""Deletions kept in mind, so that the answer to an earlier write doesn't bring the thing back."""
-
 _MOST_READ = 64 * 2**20
 """Bytes of outputs kept that were read from logs; those that are forgotten can be read again."""
-
-
-class Shelf(Generic[V]):
-    """The newest known version of each thing of one kind. `changed` hears of every thing that came, went or changed.
-
-    `same` tells whether a newer version says nothing new; of that nobody hears.
-    """
-
-    def __init__(
-        self, changed: Callable[[V], None], same: Callable[[V, V], bool] = lambda _before, _after: False
-    ) -> None:
-        self._items: dict[ItemKey, V] = {}
-        self._gone: OrderedDict[ItemKey, int] = OrderedDict()
-        self._changed = changed
-        self._same = same
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def keys(self) -> tuple[ItemKey, ...]:
-        """Give what is known by name."""
-        return tuple(self._items)
-
-    def values(self) -> tuple[V, ...]:
-        """Give what is known."""
-        return tuple(self._items.values())
-
-    def get(self, key: ItemKey) -> V | None:
-        """Look one up."""
-        return self._items.get(key)
-
-    def put(self, key: ItemKey, item: V) -> None:
-        """Take note of a version, unless a newer one, or a later deletion, is known."""
-        known = self._items.get(key)
-        if (known is not None and known.version >= item.version) or self._gone.get(key, -1) >= item.version:
-            return
-        self._items[key] = item
-        if known is None or not self._same(known, item):
-            self._changed(item)
-
-    def drop(self, key: ItemKey, version: int) -> None:
-        """Take note that it was deleted, at a version."""
-        known = self._items.get(key)
-        if known is not None and known.version <= version:
-            del self._items[key]
-            self._gone[key] = version
-            if len(self._gone) > _REMEMBERED:
-                self._gone.popitem(last=False)
-            self._changed(known)
-
-    def keep_only(self, keys: Iterable[ItemKey], version: int, namespace: str | None = None) -> None:
-        """Drop what a whole list (of one namespace), taken at a version, doesn't have; what came later stays."""
-        kept = set(keys)
-        lost = [
-            key
-            for key, item in self._items.items()
-            if key not in kept and item.version <= version and namespace in (None, key[0])
-        ]
-        for key in lost:
-            self.drop(key, version)
 
 
 class Store:
@@ -207,8 +133,10 @@ class Store:
         self._calls_by_owner: dict[Owner, dict[str, WorkflowRecord]] = {}
         self._callers: dict[ItemKey, Owner] = {}
         self._calls_at_work: dict[ItemKey, tuple[CalledWorkflow, CalledWorkflow]] = {}
+        self._gone_calls: dict[Uid, WorkflowRecord] = {}
         self._read: OrderedDict[ItemKey, tuple[LoggedOutputs, Report]] = OrderedDict()
         self._bytes_read = 0
+        self._podless: dict[ItemKey, Podless] = {}
         self._notify = changed
         self.workflows: Shelf[WorkflowRecord] = Shelf(self._workflow_changed)
         self.jobs: Shelf[JobRecord] = Shelf(self._job_changed, _says_nothing_new)
@@ -251,6 +179,15 @@ class Store:
             self._called(record, record.call.workflow) for record in called.values() if record.call is not None
         )
 
+    def gone_calls_of(self, namespace: str, uid: Uid) -> tuple[CalledWorkflow, ...]:
+        """Give the Workflows that a workflow had called and that were deleted, of which something still works."""
+        gone = [each for each in self._gone_calls.values() if each.resource.key.namespace == namespace]
+        return tuple(
+            replace(each.call.workflow, works=True)
+            for each in gone
+            if each.call is not None and each.call.owner == uid and self._works(namespace, each.resource.uid)
+        )
+
     def _called(self, record: WorkflowRecord, workflow: CalledWorkflow) -> CalledWorkflow:
         key = (record.resource.key.namespace, record.resource.key.name)
         if not self._works(key[0], record.resource.uid):
@@ -268,7 +205,9 @@ class Store:
             if self.working_of(namespace, at):
                 return True
             # Whoever forges owners can make a circle of them.
-            called = {record.resource.uid for record in self._calls_by_owner.get((namespace, at), {}).values()} - seen
+            called = {record.resource.uid for record in self._calls_by_owner.get((namespace, at), {}).values()}
+            called |= {gone for gone, each in self._gone_calls.items() if each.call and each.call.owner == at}
+            called -= seen
             seen |= called
             left += called
         return False
@@ -302,6 +241,22 @@ class Store:
         self._refresh(key)
         self._notify(record.workflow)
 
+    def keep_podless(self, record: WorkflowRecord, name: str, message: str | None, looked_at: datetime) -> None:
+        """Keep why a Kubernetes Job of a Workflow has no Pod, until it has one, or is gone."""
+        namespace = record.resource.key.namespace
+        job = self.jobs.get((namespace, name))
+        if job is None or job.owner != record.resource.uid:
+            return
+        known = self._podless.get((namespace, name))
+        self._podless[(namespace, name)] = Podless(message, looked_at, known.looks + 1 if known is not None else 1)
+        with self._belongings_of((namespace, job.owner)) as belongings:
+            belongings.put_job(name, self._with_events(job))
+        self._notify(job.workflow)
+
+    def _with_events(self, record: JobRecord) -> JobRecord:
+        podless = self._podless.get((record.workflow.namespace, record.job.name)) if self._podless else None
+        return replace(record, job=replace(record.job, podless=podless)) if podless is not None else record
+
     def _with_outputs(self, record: PodRecord) -> Pod:
         pod, read = record.pod, self._read.get((record.workflow.namespace, record.pod.name))
         container = pod.container
@@ -333,6 +288,17 @@ class Store:
         self._notify(record.resource.key)
         if record.call is not None:
             self._notify(record.call.caller)
+        if current is None and record.call is not None and self._works(namespace, record.resource.uid):
+            self._gone_calls[record.resource.uid] = record
+
+    def _tell_of_gone(self, namespace: str, uid: Uid) -> None:
+        """Have those looked at again that had called what is gone by now: what is left of it keeps their groups."""
+        while (gone := self._gone_calls.get(uid)) is not None and gone.call is not None:
+            if self._works(namespace, uid):
+                return
+            del self._gone_calls[uid]
+            self._notify(gone.call.caller)
+            uid = gone.call.owner
 
     def _tell(self, key: WorkflowKey) -> None:
         """Have a workflow looked at again, and where it is over those for whom it was called: they wait, too."""
@@ -348,12 +314,15 @@ class Store:
     def _job_changed(self, record: JobRecord) -> None:
         name = record.job.name
         current = self.jobs.get((record.workflow.namespace, name))
+        if current is None:
+            self._podless.pop((record.workflow.namespace, name), None)
         owner = (record.workflow.namespace, record.owner)
         with self._belongings_of(owner) as belongings:
-            belongings.put_job(name, current)
+            belongings.put_job(name, self._with_events(current) if current is not None else None)
         unstarted = current is not None and not (current.started or current.job.deleting)
         _index(self._unstarted_by_owner, owner, name, current if unstarted else None)
         self._tell(record.workflow)
+        self._tell_of_gone(*owner)
 
     def _pod_changed(self, record: PodRecord) -> None:
         name = record.pod.name
@@ -362,10 +331,13 @@ class Store:
             self._forget_report((record.workflow.namespace, name))
         owner = (record.workflow.namespace, record.owner)
         with self._belongings_of(owner) as belongings:
+            if self._podless and self._podless.pop((owner[0], record.job_name), None) is not None:
+                belongings.put_job(record.job_name, self.jobs.get((owner[0], record.job_name)))
             belongings.put_pod(record.slot, name, current)
         # A Pod is often seen before the Job's status that tells of it.
         _index(self._unstarted_by_owner, owner, record.job_name, None)
         self._tell(record.workflow)
+        self._tell_of_gone(*owner)
 
     @contextmanager
     def _belongings_of(self, owner: Owner) -> Iterator[Belongings]:

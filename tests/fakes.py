@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, ParamSpec
 
-from fairlead.engine.errors import ConflictError, GoneError, RefusedError, UnavailableError
+from fairlead.engine.errors import ConflictError, GoneError, RefusedError, TooLargeError, UnavailableError
 from fairlead.engine.store import Call, JobRecord, PodRecord, WorkflowRecord
 from fairlead.kube.outputs import complete, without_outputs
 from fairlead.model.ids import Uid, WorkflowKey
@@ -43,10 +43,20 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fairlead.engine.shards import LeaseId
-    from fairlead.engine.store import ItemKey, Store
+    from fairlead.engine.shelf import ItemKey
+    from fairlead.engine.store import Store
     from fairlead.model.ids import JobId, NodeId, RunNumber
     from fairlead.model.report import Report
-    from fairlead.plan import CallWorkflow, CancelWorkflow, CreateJob, Creation, DeleteJob, ReadOutputs, Removal
+    from fairlead.plan import (
+        CallWorkflow,
+        CancelWorkflow,
+        CreateJob,
+        Creation,
+        DeleteJob,
+        ReadEvents,
+        ReadOutputs,
+        Removal,
+    )
     from fairlead.plan.announcements import Announcement
 
 P = ParamSpec("P")
@@ -138,7 +148,8 @@ class World:
     `log` has the calls that changed something, in their order; `statuses` each status that was ever recorded.
     `check` is called with each Kubernetes Job, or Workflow, that is to be made. `templates` has the specs of
     WorkflowTemplates, and `output` what Pods have written to the end of their logs.
-    `behind`: the Job controller makes no Pods by itself.
+    `behind`: the Job controller makes no Pods by itself. `complaints`: what it says of Jobs that can't have one.
+    `most`: the characters that a status may have.
     """
 
     now: Callable[[], datetime] = lambda: NOW
@@ -150,6 +161,8 @@ class World:
     templates: dict[ItemKey, Mapping[str, Any]] = field(default_factory=dict)
     output: dict[ItemKey, str] = field(default_factory=dict)
     behind: bool = False
+    most: int | None = None
+    complaints: dict[str, str] = field(default_factory=dict)
     events: dict[tuple[Uid, str], Announcement] = field(default_factory=dict)
     statuses: dict[WorkflowKey, list[WorkflowStatus]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
@@ -261,7 +274,8 @@ class World:
 
     def take_up(self, name: str, namespace: str = KEY.namespace) -> None:
         """Make the Pod of a Job."""
-        made = self.jobs[namespace, name]
+        # The Job's own watch tells so later, with what else becomes of it.
+        made = self.jobs[namespace, name] = replace(self.jobs[namespace, name], started=True)
         pod_key = (namespace, f"{name}-pod")
         born = PodRecord(made.owner, made.workflow, name, self.now(), Pod(pod_key[1]), self._next())
         self.pods[pod_key] = born
@@ -414,6 +428,8 @@ class World:
         if (known.version, known.resource.uid) != (record.version, record.resource.uid):
             raise ConflictError
         raw = status.to_json()
+        if self.most is not None and len(str(raw)) > self.most:
+            raise TooLargeError("request is too large", final=True)
         # It comes back as JSON has it: without fractions of seconds.
         read = WorkflowStatus.from_json(raw)
         resource = replace(known.resource, status=read)
@@ -534,6 +550,12 @@ class FakeCluster:
         )
         self._end(fault)
         self.store.keep_report(item, report.log, found)
+
+    async def read_events(self, record: WorkflowRecord, read: ReadEvents) -> None:
+        """Read why a Job has no Pod."""
+        fault = self._begin()
+        self._end(fault)
+        self.store.keep_podless(record, read.name, self.world.complaints.get(read.name), self.world.now())
 
     async def write_status(self, record: WorkflowRecord, status: WorkflowStatus) -> None:
         """Write a status."""

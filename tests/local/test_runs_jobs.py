@@ -238,6 +238,12 @@ async def test_timeout_of_the_run(machine: Machine) -> None:
     assert state_of(status, "long").exit_code == 124
 
 
+async def test_attempt(machine: Machine) -> None:
+    """A job can tell which attempt at it this is."""
+    await machine.run(spec({"a": job("echo $FAIRLEAD_ATTEMPT; test $FAIRLEAD_ATTEMPT = 2", retry={"limit": 1})}))
+    assert [machine.lines(attempt=attempt)[0] for attempt in (1, 2)] == ["1", "2"]
+
+
 async def test_retries(machine: Machine) -> None:
     """A job is tried again after its delay, each attempt with a log of its own."""
     script = "echo x >> tries; test $(wc -l < tries) = 2"

@@ -145,6 +145,22 @@ def test_over_another(before: WorkflowStatus, after: WorkflowStatus, shared: boo
     assert kept == {job_id for job_id, state in before.jobs.items() if after.jobs.get(job_id) == state}
 
 
+def test_combinations_that_stay() -> None:
+    """Of a matrix that has changed, the combinations that haven't stay the same objects, in document and status."""
+    first, second, third = (CombinationStatus(name=f"m ({index})") for index in range(3))
+    matrix = JobStatus(summary="0/3 passed", combinations=(first, second, third))
+    before = WorkflowStatus(jobs={JobId("m"): matrix})
+    recorded = Recorded(before, before.to_json())
+    ended = second.model_copy(update={"phase": JobPhase.SUCCEEDED})
+    changed = matrix.model_copy(update={"summary": "1/3 passed", "combinations": (first, ended, third)})
+    document = WorkflowStatus(jobs={JobId("m"): changed}).to_json(recorded)
+    read = WorkflowStatus.from_json(document, recorded).jobs[JobId("m")]
+    parts = zip(document["jobs"]["m"]["combinations"], recorded.document["jobs"]["m"]["combinations"], strict=True)
+    assert read == changed
+    assert [new is old for new, old in zip(read.combinations, matrix.combinations, strict=True)] == [True, False, True]
+    assert [new is old for new, old in parts] == [True, False, True]
+
+
 @given(STATUSES, STATUSES)
 def test_says_the_same(one: WorkflowStatus, other: WorkflowStatus) -> None:
     """Two say the same where their documents are equal."""

@@ -35,6 +35,7 @@ from fairlead.plan import (
     Planner,
     Pod,
     Policy,
+    ReadEvents,
     ReadOutputs,
     Refusal,
     Resource,
@@ -75,6 +76,7 @@ class Drill:
     refusals: dict[NodeId, Refusal] = field(default_factory=dict)
     statuses: list[WorkflowStatus] = field(default_factory=list)
     neighbours: Neighbours = ALONE
+    remnants: tuple[KubernetesJob, ...] = ()
     planner: Planner = field(default_factory=lambda: Planner(few=0))
     resource: Resource = field(
         default_factory=lambda: Resource(WorkflowKey("default", "ci"), Uid("uid"), 1, WorkflowStatus())
@@ -82,7 +84,13 @@ class Drill:
 
     def decide(self) -> Decision:
         """Plan once, and carry nothing out. What is remembered of the last plan makes no difference."""
-        observed = Observed(tuple(self.jobs.values()), tuple(self.calls.values()), self.refusals, self.neighbours)
+        observed = Observed(
+            jobs=tuple(self.jobs.values()),
+            calls=tuple(self.calls.values()),
+            refusals=self.refusals,
+            neighbours=self.neighbours,
+            remnants=self.remnants,
+        )
         workflow = _parsed(json.dumps(self.spec))
         decision = self.planner.plan(workflow, self.resource, observed, self.now, self.policy)
         assert decision == plan(workflow, self.resource, observed, self.now, self.policy)
@@ -150,8 +158,9 @@ class Drill:
                 self.calls[action.name] = replace(self.calls[action.name], cancelling=True)
             case DeleteWorkflow():
                 self.log.append("delete the workflow")
-            case ReadOutputs():
-                self.log.append(f"read the outputs of {action.node}")
+            case ReadOutputs() | ReadEvents():
+                what = "outputs" if isinstance(action, ReadOutputs) else "Events"
+                self.log.append(f"read the {what} of {action.node}")
             case _:
                 assert_never(action)
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from fairlead.model.ids import JobId, NodeId
+from fairlead.plan import CreateJob, Refusal
 from fairlead.plan.actions import Demand
 from fairlead.plan.neighbours import Admitted, Room, Waits, Yields
 from tests.plan.drill import Drill, a_job
@@ -133,6 +135,17 @@ def test_demand() -> None:
     assert (drill.decide().demand, drill.look().phases["b"]) == (Demand(2, 3), "Queued JobDeleted")
 
 
+def test_what_may_have_been_made_is_asked_for_first() -> None:
+    """It may be there though no answer came, and then it has its room already."""
+    drill = Drill({"jobs": {name: a_job() for name in "abc"}}, neighbours=Doors(places=1))
+    drill.refusals[NodeId(JobId("b"))] = Refusal("no answer", unheard=True)
+
+    (action,) = drill.decide().actions
+
+    assert isinstance(action, CreateJob)
+    assert action.node == NodeId(JobId("b"))
+
+
 def test_where_workflows_are_limited_every_run_asks() -> None:
     """Also one without a group; it counts with its priority."""
     drill = Drill({"jobs": {"a": a_job()}, "priority": 2}, neighbours=Doors(limited=True)).look()
@@ -171,7 +184,7 @@ def test_a_run_that_was_admitted_cleans_up() -> None:
     drill = Drill({"concurrency": {"group": "g"}, "jobs": jobs}, neighbours=Doors()).look().annotate(cancel="1")
 
     assert (drill.log, drill.phases) == (
-        ["start a", "start clean", "delete a"],
+        ["start a", "delete a", "start clean"],
         {"a": "Cancelled Cancelled", "clean": "Queued"},
     )
 

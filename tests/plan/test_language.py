@@ -117,7 +117,7 @@ def test_fail_fast_stops_the_rest_but_not_what_runs_always() -> None:
         "c": "Cancelled FailFast",
         "clean": "Queued",
     }
-    assert drill.log == ["start a", "start b", "start clean", "delete b"]
+    assert drill.log == ["start a", "start b", "delete b", "start clean"]
     assert drill.end("clean").status.phase == "Failed"
 
 
@@ -222,7 +222,7 @@ def test_cancel_ends_what_runs_and_lets_always_go_on() -> None:
         "b": "Cancelled Cancelled",
         "clean": "Queued",
     }
-    assert drill.log == ["start a", "start keeps", "start clean", "delete a"]
+    assert drill.log == ["start a", "start keeps", "delete a", "start clean"]
     assert drill.end("clean", "keeps").status.phase == "Cancelled"
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fairlead.model.ids import JobId, NodeId
 from fairlead.model.status import CombinationStatus
 from fairlead.plan import ContainerRunning, ContainerTerminated, CreateJob, CreatePack, Policy, Refusal
-from fairlead.plan.neighbours import UNSTARTED_REACHED, Room
+from fairlead.plan.neighbours import ALONE, UNSTARTED_REACHED, Room
 from fairlead.plan.packing import CHUNK, Hole, hole
 from tests.plan.drill import Drill, a_job
 
@@ -103,6 +103,13 @@ def test_a_retry_is_single() -> None:
     )
 
 
+def test_a_rerun_of_what_failed() -> None:
+    """A rerun begins with first attempts, and so with a pack of its own; its job runs again as a whole."""
+    drill = drilled().end("m[0]", code=1).end("m[1]", "m[2]", "m[3]").annotate(rerun="1 failed")
+
+    assert (drill.log, drill.newest("m[0]").run) == ([f"start {names(0, 1, 2, 3)} together"] * 2, 2)
+
+
 def test_what_joins_a_chunk_later_is_single() -> None:
     """Where anything of a chunk was made already, the rest gets Jobs of its own: the pack isn't made twice."""
     drill = drilled().lose("m[1]").end("m[0]", "m[2]")
@@ -163,6 +170,24 @@ def test_a_pack_takes_one_place() -> None:
         [f"start {names(*range(CHUNK))} together"],
         {UNSTARTED_REACHED},
     )
+
+
+def test_one_that_was_refused() -> None:
+    """Where one alone was refused for good, all were asked for one by one, and may be there unseen."""
+    drill = Drill({"jobs": {"m": a_matrix()}}, PACKS).refuse("m[0]", final=True)
+
+    assert drill.log == [f"start m[{index}]" for index in (1, 2, 3)]
+
+
+def test_packs_begin_in_the_midst_of_a_run() -> None:
+    """After an upgrade from an operator that made no packs, what it has begun goes on as it was."""
+    drill = Drill({"jobs": {"m": a_matrix(CHUNK + 4)}}, Policy(combinations=300), neighbours=_Narrow(1))
+    drill.carry_out(drill.decide())
+    drill.policy, drill.neighbours = PACKS, ALONE
+    drill.look()
+
+    singly = [f"start m[{index}]" for index in range(CHUNK)]
+    assert sorted(drill.log) == sorted([*singly, f"start {names(*range(CHUNK, CHUNK + 4))} together"])
 
 
 def test_a_cancel_ends_what_works() -> None:

@@ -9,6 +9,7 @@ from fairlead.model.containers import EnvReference, KeyRef
 from fairlead.model.report import JobState
 from fairlead.model.workflow import StepPlan
 from fairlead.plan import CreateJob, LateStep, Mixed, StepRequest
+from fairlead.plan.alike import Alike
 from fairlead.plan.env import Sources
 from fairlead.plan.steps import fill_steps, flag, is_late
 from tests.plan.drill import Drill
@@ -176,6 +177,6 @@ def test_hash_files_in_a_steps_variable() -> None:
     """It is the agent's to fill in, as in any of the step's texts; nothing in it stays in the cluster."""
     step = StepPlan("a", "a", env={"KEY": "${{ hashFiles('*.lock') }}"})
 
-    [filled] = fill_steps([step], {"env": {}}, Sources("s", "v"))
+    [filled] = fill_steps([step], {"env": {}}, Sources("s", "v"), Alike({}))
 
     assert filled == LateStep(step)

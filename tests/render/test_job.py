@@ -16,6 +16,7 @@ from tests.builders import UID, a_resource
 
 TOKEN = EnvReference(secret_key_ref=KeyRef(name="ci", key="token"))
 LEVEL = EnvReference(config_map_key_ref=KeyRef(name="settings", key="level", optional=True))
+ATTEMPT = {"name": "FAIRLEAD_ATTEMPT", "value": "2"}
 FROM_TOKEN = {"secretKeyRef": {"name": "ci", "key": "token"}}
 FROM_LEVEL = {"configMapKeyRef": {"name": "settings", "key": "level", "optional": True}}
 WHEN_GOOD = frozenset({JobState.SUCCESS})
@@ -126,7 +127,7 @@ def test_manifest() -> None:
                             "image": "busybox",
                             "command": command(script),
                             "workingDir": "/workspace",
-                            "env": [],
+                            "env": [ATTEMPT],
                             "securityContext": {
                                 "allowPrivilegeEscalation": False,
                                 "capabilities": {"drop": ["ALL"]},
@@ -166,6 +167,7 @@ def test_env() -> None:
     )
     assert (found["env"], found["command"]) == (
         [
+            ATTEMPT,
             {"name": "FAIRLEAD_SECRET_JOB_0_URL", "valueFrom": FROM_TOKEN},
             {"name": "FAIRLEAD_SECRET_JOB_1_URL", "value": ""},
             {"name": "FAIRLEAD_SECRET_JOB_1_URL", "valueFrom": FROM_LEVEL},
@@ -221,6 +223,7 @@ def test_steps() -> None:
     )
     assert (found["env"], found["command"]) == (
         [
+            ATTEMPT,
             {"name": "FAIRLEAD_SECRET_0_TOKEN", "valueFrom": FROM_TOKEN},
             {"name": "FAIRLEAD_SECRET_1_0_URL", "valueFrom": FROM_TOKEN},
             {"name": "FAIRLEAD_SECRET_1_LEVEL", "valueFrom": FROM_LEVEL},
@@ -246,6 +249,7 @@ def test_late_step() -> None:
     )
     assert (found["env"], found["command"]) == (
         [
+            ATTEMPT,
             {"name": "FAIRLEAD_SECRET_1_0_URL", "valueFrom": FROM_TOKEN},
             {"name": "FAIRLEAD_SECRET_1_TOKEN", "valueFrom": FROM_TOKEN},
             {"name": "FAIRLEAD_SECRET_1_URL", "value": "a:$(FAIRLEAD_SECRET_1_0_URL)"},
@@ -335,6 +339,7 @@ def test_services() -> None:
         ["postgres", "cache"],
         [{"ip": "127.0.0.1", "hostnames": ["postgres", "cache"]}],
         [
+            ATTEMPT,
             {"name": "POSTGRES_HOST", "value": "mine"},
             {"name": "POSTGRES_PORT", "value": "5432"},
             {"name": "CACHE_HOST", "value": "cache"},

@@ -167,7 +167,7 @@ def test_the_manifest() -> None:
     inside, outside = found["spec"]["template"]["spec"], single["spec"]["template"]["spec"]
     assert inside["activeDeadlineSeconds"] == deadline
     variables = [each["name"] for each in inside["containers"][0]["env"]]
-    assert (variables, inside["volumes"]) == (["SAME", "TOKEN"], outside["volumes"])
+    assert (variables, inside["volumes"]) == (["FAIRLEAD_ATTEMPT", "SAME", "TOKEN"], outside["volumes"])
     labels = found["spec"]["template"]["metadata"]["labels"]
     assert labels == {
         name: value for name, value in single["metadata"]["labels"].items() if name != "fairlead.dev/combination"

@@ -10,7 +10,7 @@ import structlog
 from fairlead.engine.errors import UnavailableError
 from fairlead.model.phase import JobPhase, WorkflowPhase
 from fairlead.model.status import CombinationStatus, JobStatus, WorkflowStatus
-from fairlead.plan import DeleteJob
+from fairlead.plan import DeleteJob, DeletePod, EndPack
 from fairlead.telemetry.logs import configure_logs
 from fairlead.telemetry.metrics import Metrics
 from fairlead.telemetry.observer import TelemetryObserver
@@ -73,7 +73,8 @@ def test_course(metrics: Metrics, capsys: pytest.CaptureFixture[str]) -> None:
     observer.changed(KEY, WorkflowStatus(), started.status())
     observer.changed(KEY, started.status(), started.but(message="other").status())
     observer.changed(KEY, started.status(), over.status())
-    observer.deleted(KEY, DeleteJob(name_of("build")))
+    for removal in (DeleteJob(name_of("build")), EndPack("pack"), DeletePod("pack-1-x")):
+        observer.deleted(KEY, removal)
     assert lines(capsys) == [
         said("job created", run=1, job="build", attempt=1, name=name_of("build")),
         said("job moved", run=1, job="build", phase="Running", attempt=1),
@@ -90,6 +91,8 @@ def test_course(metrics: Metrics, capsys: pytest.CaptureFixture[str]) -> None:
         ),
         said("workflow moved", run=1, phase="Failed", message="it failed"),
         said("job deleted", name=name_of("build")),
+        said("rest of a job ended", name="pack"),
+        said("pod deleted", name="pack-1-x"),
     ]
 
 

@@ -12,7 +12,7 @@ memory that limits.py bounds. The behaviour is that of actions/runner, held by t
 from .errors import ErrorKind, EvaluationError, ExpressionError, LexingError, ParsingError
 from .evaluator import Evaluator, evaluate
 from .functions import BUILTINS, Function, Functions
-from .limits import count, counted_together
+from .limits import count, count_again, counted, counted_together
 from .nodes import Call, Comparison, Filter, Index, Literal, Logical, Name, Node, Not, Operator
 from .parser import parse
 from .partial import simplify
@@ -49,6 +49,8 @@ __all__ = [
     "Text",
     "calls",
     "count",
+    "count_again",
+    "counted",
     "counted_together",
     "equal",
     "evaluate",

@@ -33,6 +33,8 @@ MAX_WORK: Final = 1 << 23
 MAX_TEXTS: Final = 1 << 20
 """Characters to which the templates of one job may come together: more than fits into a Kubernetes Job."""
 
+_TOO_MUCH: Final = f"The results of the expressions come to more than {MAX_TEXTS} characters together"
+
 _left: ContextVar[list[int] | None] = ContextVar("_left", default=None)
 
 
@@ -48,12 +50,24 @@ def counted_together() -> Iterator[None]:
 
 def count(text: object) -> None:
     """Count what a template has come to. Raises EvaluationError where it is too much."""
+    if isinstance(text, str):
+        count_again(len(text))
+
+
+def counted() -> int:
+    """Tell how much of `counted_together` has been counted so far."""
     left = _left.get()
-    if left is None or not isinstance(text, str):
+    return 0 if left is None else MAX_TEXTS - left[0]
+
+
+def count_again(length: int) -> None:
+    """Count what was filled in for somebody else, and is used once more. As `count`."""
+    left = _left.get()
+    if left is None:
         return
-    left[0] -= len(text)
+    left[0] -= length
     if left[0] < 0:
-        raise EvaluationError(f"The results of the expressions come to more than {MAX_TEXTS} characters together")
+        raise EvaluationError(_TOO_MUCH)
 
 
 class TextBuilder:

@@ -21,7 +21,7 @@ from fairlead.plan.admission import claims_of
 from fairlead.plan.groups import identity
 from fairlead.plan.runs import CANCEL
 from fairlead.render.call import call_manifest
-from fairlead.render.container import driver_text, environment, program_for
+from fairlead.render.container import attempt_variable, driver_text, environment, program_for
 from fairlead.render.env import variables
 from fairlead.render.job import grace_of, metadata_of
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from fairlead.local.state import State
     from fairlead.local.values import Values
     from fairlead.model.status import WorkflowStatus
-    from fairlead.plan import CallWorkflow, CancelWorkflow, CreateJob, DeleteJob, Pod, ReadOutputs, Resource
+    from fairlead.plan import CallWorkflow, CancelWorkflow, CreateJob, DeleteJob, Pod, ReadEvents, ReadOutputs, Resource
     from fairlead.plan.actions import JobRequest
     from fairlead.plan.announcements import Announcement
     from fairlead.plan.neighbours import Claim
@@ -194,6 +194,9 @@ class LocalCluster:
             found = without_outputs(unread.report, "its log is gone")
         self._store.keep_report(unread.pod, unread.logged, found)
 
+    async def read_events(self, record: WorkflowRecord, read: ReadEvents) -> None:
+        """Do nothing: here a job has its process, or its container, as soon as it is there."""
+
     async def write_status(self, record: WorkflowRecord, status: WorkflowStatus) -> None:
         """Record it. Nobody is let into a group that another process's Workflow holds by now."""
         key = record.resource.key
@@ -232,7 +235,7 @@ class LocalCluster:
             workspace=self._workspace if self._shared else folder / "workspace",
             request=request,
             text=driver_text(request, room=_ROOM),
-            env=self._values.fill(environment(request, runtime.service_host)),
+            env=self._values.fill([*attempt_variable(create.attempt), *environment(request, runtime.service_host)]),
             services=self._services(request),
         )
 

@@ -26,6 +26,9 @@ def holds_reference(value: object) -> bool:
         return True
     if not isinstance(value, str) or "${{" not in value:
         return False
+    folded = value.casefold()
+    if not any(context in folded for context in BY_REFERENCE):
+        return False
     try:
         return names_reference(parse_template(value, functions=STEP_FUNCTIONS))
     except ExpressionError:

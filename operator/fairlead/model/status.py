@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, ValidationInfo
@@ -268,19 +268,22 @@ class WorkflowStatus(Model):
             len(self.jobs) == len(before.jobs)
             and all(job_id in before.jobs for job_id in changes)
             and self._head() == before._head()
-            and all(_job_to_json(state) == _job_to_json(before.jobs[job_id]) for job_id, state in changes.items())
+            and all(_say_the_same(state, before.jobs[job_id]) for job_id, state in changes.items())
         )
 
     def to_json(self, over: Recorded | None = None) -> dict[str, Any]:
         """Give the document that stands in the resource: camelCase, without what is empty.
 
-        `over`: what it is to be written over; of jobs that are the same objects it gets the same parts.
+        `over`: what it is to be written over; of jobs and combinations that are the same objects it
+        gets the same parts.
         """
         document = self._head()
         if self.jobs:
             known, parts = over.jobs() if over is not None else ({}, {})
             document["jobs"] = {
-                job_id: parts[job_id] if known.get(job_id) is state else _job_to_json(state)
+                job_id: parts[job_id]
+                if known.get(job_id) is state
+                else _job_to_json(state, known.get(job_id), parts.get(job_id))
                 for job_id, state in self.jobs.items()
             }
         return document
@@ -302,7 +305,9 @@ class WorkflowStatus(Model):
             head = cls.model_validate(rest, context=_READING)
             known, parts = before.jobs()
             jobs = {
-                job_id: known[job_id] if job_id in known and _equal(parts[job_id], part) else _read_job(part)
+                job_id: known[job_id]
+                if job_id in known and _equal(parts[job_id], part)
+                else _read_job(part, known.get(job_id), parts.get(job_id))
                 for job_id, part in document["jobs"].items()
             }
             return head.model_copy(update={"jobs": jobs})
@@ -322,12 +327,55 @@ class Recorded:
         return (self.status.jobs, self.document["jobs"]) if self.status.jobs else ({}, {})
 
 
-def _job_to_json(state: JobStatus) -> dict[str, Any]:
+def _job_to_json(state: JobStatus, known: JobStatus | None = None, part: Any = None) -> dict[str, Any]:  # noqa: ANN401  JSON
+    """Give the part of a job; `known` was read from `part`, whose combinations it shares."""
     # A job that waits has a phase to show, too, though it is the default.
-    return {"phase": str(state.phase), **state.model_dump(mode="json", by_alias=True, exclude_defaults=True)}
+    document: dict[str, Any] = {"phase": str(state.phase), **_dumped(state)}
+    if state.combinations:
+        olds, parts = _combinations(known, part)
+        both = zip_longest(state.combinations, olds[: len(state.combinations)], parts[: len(state.combinations)])
+        document["combinations"] = [there if old is each else _dumped(each) for each, old, there in both]
+    return document
 
 
-_read_job = partial(JobStatus.model_validate, context=_READING)
+def _dumped(state: NodeStatus) -> dict[str, Any]:
+    return state.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"combinations"})
+
+
+def _say_the_same(state: JobStatus, other: JobStatus) -> bool:
+    pairs = zip_longest(state.combinations, other.combinations)
+    return (
+        len(state.combinations) == len(other.combinations)
+        and _job_to_json(state.model_copy(update=_NO_COMBINATIONS))
+        == _job_to_json(other.model_copy(update=_NO_COMBINATIONS))
+        and all(one is each or _dumped(one) == _dumped(each) for one, each in pairs)
+    )
+
+
+def _read_job(part: Any, known: JobStatus | None, before: Any) -> JobStatus:  # noqa: ANN401  JSON
+    """Read the part of a job; `known` was read from `before`, and its combinations that are equal are shared."""
+    olds, parts = _combinations(known, before)
+    if not olds or not isinstance(part, dict) or not isinstance(part.get("combinations"), list):
+        return JobStatus.model_validate(part, context=_READING)
+    both = zip_longest(part["combinations"], olds[: len(part["combinations"])], parts[: len(part["combinations"])])
+    combinations = tuple(
+        [
+            old if old is not None and _equal(there, each) else CombinationStatus.model_validate(each, context=_READING)
+            for each, old, there in both
+        ]
+    )
+    rest = {name: value for name, value in part.items() if name != "combinations"}
+    return JobStatus.model_validate(rest, context=_READING).model_copy(update={"combinations": combinations})
+
+
+def _combinations(known: JobStatus | None, part: Any) -> tuple[tuple[CombinationStatus, ...], list[Any]]:  # noqa: ANN401  JSON
+    """Give the combinations of a job, and as they stand in what it was read from."""
+    if known is None or not known.combinations or not isinstance(part, dict):
+        return (), []
+    return known.combinations, part["combinations"]
+
+
+_NO_COMBINATIONS: dict[str, object] = {"combinations": ()}
 
 
 def _equal(part: object, other: object) -> bool:

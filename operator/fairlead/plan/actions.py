@@ -186,6 +186,14 @@ class ReadOutputs:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadEvents:
+    """Read why the Kubernetes Job `name` has no Pod."""
+
+    name: str
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteWorkflow:
     """Delete the Workflow itself: its time after the end is over."""
 
@@ -194,7 +202,7 @@ Creation = CreateJob | CallWorkflow
 Making = Creation | CreatePack
 Removal = DeleteJob | EndPack | DeletePod
 Ending = Removal | CancelWorkflow
-Action = Making | Ending | ReadOutputs | DeleteWorkflow
+Action = Making | Ending | ReadOutputs | ReadEvents | DeleteWorkflow
 
 
 def attempts_of(making: Making) -> tuple[Creation, ...]:

@@ -107,9 +107,13 @@ def claims_of(
     return tuple(found.values())
 
 
-def remains_of(key: WorkflowKey, uid: Uid, jobs: Iterable[KubernetesJob]) -> tuple[Claim, ...]:
-    """Give the claims of a Workflow that is gone, of which some Kubernetes Jobs still work."""
-    held = dict(_held(job for job in jobs if works(job)))
+def remains_of(
+    key: WorkflowKey, uid: Uid, jobs: Iterable[KubernetesJob], calls: Iterable[CalledWorkflow] = ()
+) -> tuple[Claim, ...]:
+    """Give the claims of a Workflow that is gone, of which some Kubernetes Jobs, or what it called, still work."""
+    active: list[KubernetesJob | CalledWorkflow] = [job for job in jobs if works(job)]
+    active += [call for call in calls if _call_works(call)]
+    held = dict(_held(active))
     return tuple(_holding(key, uid, place, group) for place, group in held.items())
 
 

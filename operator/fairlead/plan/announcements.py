@@ -1,4 +1,7 @@
-"""The changes that a person wants to be told of, as Kubernetes Events: few, and each once."""
+"""The changes that a person wants to be told of, as Kubernetes Events: few, and each once.
+
+That all went as it was asked for is no news: the status says so, and an Event costs the API server as much as that.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,6 @@ if TYPE_CHECKING:
     from fairlead.model.status import JobStatus, WorkflowStatus
 
 _ENDS = {
-    WorkflowPhase.SUCCEEDED: "Succeeded",
     WorkflowPhase.PARTIAL: "PartlySucceeded",
     WorkflowPhase.FAILED: "Failed",
     WorkflowPhase.CANCELLED: "Cancelled",

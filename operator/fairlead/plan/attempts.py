@@ -18,6 +18,7 @@ from fairlead.model.duration import format_duration
 from fairlead.model.phase import Reason
 from fairlead.model.problem import one_line
 from fairlead.plan.observed import ContainerRunning, ContainerTerminated, ContainerWaiting
+from fairlead.plan.podless import podless_trouble
 from fairlead.plan.troubles import (
     NOT_STARTED,
     OUT_OF_MEMORY,
@@ -102,7 +103,9 @@ def judge(attempt: KubernetesJob, job: JobPlan, now: datetime, grace: timedelta)
     if attempt.deleting:
         return Lost(Reason.JOB_DELETED, "its Kubernetes Job was deleted")
     if not left:
-        return Waiting("its Pod was taken away; waiting for another" if attempt.pods else None)
+        if attempt.pods:
+            return Waiting("its Pod was taken away; waiting for another")
+        return _without_a_pod(attempt, now, grace)
     return _waiting_or_going(left[-1], job, now, grace)
 
 
@@ -149,7 +152,8 @@ def _given_up(attempt: KubernetesJob, job: JobPlan) -> Ended | Lost:
     if attempt.failure.reason == _DEADLINE:
         started = next((c.started_at for p in attempt.pods if isinstance(c := p.container, ContainerTerminated)), None)
         said = f"timed out after {format_duration(job.timeout)}"
-        return Ended(Reason.TIMED_OUT, said, TIMED_OUT, started)
+        trouble = podless_trouble(attempt) if not attempt.pods else None
+        return Ended(Reason.TIMED_OUT, f"{said}; {trouble.message}" if trouble else said, TIMED_OUT, started)
     return Lost(Reason.POD_LOST, "its Pod was deleted")
 
 
@@ -175,6 +179,16 @@ def _waiting_or_going(pod: Pod, job: JobPlan, now: datetime, grace: timedelta) -
         return Waiting(f"can't be scheduled: {one_line(pod.trouble)}")
     service = waits_for(pod, job)
     return Waiting(f"waiting for {service}" if service else None, patience_ends(pod, job))
+
+
+def _without_a_pod(attempt: KubernetesJob, now: datetime, grace: timedelta) -> Waiting | Ended:
+    trouble = podless_trouble(attempt)
+    if trouble is None:
+        return Waiting()
+    if trouble.may_pass or attempt.taken_up_at is None:
+        return Waiting(trouble.message)
+    until = attempt.taken_up_at + grace
+    return Waiting(trouble.message, until) if now < until else Ended(trouble.reason, trouble.message, None)
 
 
 def _last_progress(pod: Pod, now: datetime) -> datetime:

@@ -15,9 +15,9 @@ from fairlead.plan.observed import KubernetesJob
 from fairlead.plan.run import Picture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from fairlead.model.ids import JobId
+    from fairlead.model.ids import JobId, NodeId
     from fairlead.model.status import JobStatus
     from fairlead.plan.observed import CalledWorkflow
     from fairlead.plan.run import Attempts, Run
@@ -42,14 +42,32 @@ def take_over(run: Run, last: Run) -> bool:
     recorded = _changed(last.current.jobs, run.current.jobs)
     if recorded is None or not _goes_on(run, last):
         return False
-    run.picture = last.picture
-    run.touched = last.picture.restless.union(recorded)
-    run.touched |= _follow(run, last.observed.jobs, run.observed.jobs)
-    run.touched |= _follow(run, last.observed.calls, run.observed.calls)
+    picture = run.picture = last.picture
+    seen = [
+        *_follow(run, last.observed.jobs, run.observed.jobs),
+        *_follow(run, last.observed.calls, run.observed.calls),
+    ]
     refused = _refused(run)
-    run.touched |= refused | run.picture.refused
-    run.picture.refused = refused
+    whole = picture.restless | refused | picture.refused
+    picture.refused = refused
+    _touch(run, whole, [*picture.unsettled.items(), *recorded, *((node.job, (node.combination,)) for node in seen)])
     return True
+
+
+def _touch(run: Run, whole: set[JobId], changed: Iterable[tuple[JobId, Iterable[int | None]]]) -> None:
+    """Have jobs looked at: as a whole, but for matrices that can be looked at in part, while what they need stays."""
+    parts: dict[JobId, set[int]] = {}
+    for job_id, places in changed:
+        matrix = run.picture.matrices.get(job_id)
+        known = {place for place in places if place is not None and matrix is not None and place < len(matrix.nodes)}
+        if matrix is None or len(known) < len(set(places)):
+            whole.add(job_id)
+        else:
+            parts.setdefault(job_id, set()).update(known)
+    run.touched = whole.union(parts)
+    for job_id, places in parts.items():
+        if job_id not in whole and run.touched.isdisjoint(run.workflow.jobs[job_id].needs):
+            run.parts[job_id] = places
 
 
 def _goes_on(run: Run, last: Run) -> bool:
@@ -68,8 +86,13 @@ def _goes_on(run: Run, last: Run) -> bool:
     return same and steady and not (run.current.fresh or last.current.fresh or run.workflow.suspend)
 
 
-def _changed(before: Mapping[JobId, JobStatus], after: Mapping[JobId, JobStatus]) -> list[JobId] | None:
-    """Name the jobs of which something else is recorded now; None where they aren't the same, in the same order."""
+def _changed(
+    before: Mapping[JobId, JobStatus], after: Mapping[JobId, JobStatus]
+) -> list[tuple[JobId, set[int | None]]] | None:
+    """Name the jobs of which something else is recorded now, with their combinations of which it is.
+
+    None where they aren't the same jobs, in the same order.
+    """
     if before is after:
         return []
     if len(before) != len(after):
@@ -77,15 +100,23 @@ def _changed(before: Mapping[JobId, JobStatus], after: Mapping[JobId, JobStatus]
     if list(before) != list(after):
         return None
     pairs = zip(after.items(), before.values(), strict=True)
-    return [job_id for (job_id, state), known in pairs if state is not known]
+    return [(job_id, _places(known, state)) for (job_id, state), known in pairs if state is not known]
+
+
+def _places(before: JobStatus, after: JobStatus) -> set[int | None]:
+    """Tell of which combinations something else is recorded; of None where it is of the job as a whole."""
+    olds, news = before.combinations, after.combinations
+    if len(olds) != len(news) or not news or after.phase.ended:
+        return {None}
+    return {place for place, (old, new) in enumerate(zip(olds, news, strict=True)) if old is not new}
 
 
 def _refused(run: Run) -> frozenset[JobId]:
     return frozenset(node.job for node in run.observed.refusals)
 
 
-def _follow(run: Run, before: Sequence[Made], after: Sequence[Made]) -> set[JobId]:
-    """Bring what exists up to date; name the jobs of which something is another object now."""
+def _follow(run: Run, before: Sequence[Made], after: Sequence[Made]) -> set[NodeId]:
+    """Bring what exists up to date; name the nodes of which something is another object now."""
     if before is after:
         return set()
     pairs = [(old, new) for old, new in zip(before, after, strict=False) if old is not new]
@@ -97,13 +128,13 @@ def _follow(run: Run, before: Sequence[Made], after: Sequence[Made]) -> set[JobI
             *(each for each in before if id(each) not in there),
             *(each for each in after if id(each) not in known),
         ]
-        return {each.node.job for each in changed}
+        return {each.node for each in changed}
     added = after[len(before) :]
     for old, new in pairs:
         _replace(run, old, new)
     for new in added:
         _put(run.picture.attempts, run.picture.strays, run.current, new)
-    return {new.node.job for _, new in pairs} | {new.node.job for new in added}
+    return {new.node for _, new in pairs} | {new.node for new in added}
 
 
 def _sorted_out(run: Run) -> tuple[Attempts, dict[str, Made]]:

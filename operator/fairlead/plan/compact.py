@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from fairlead.model.phase import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from fairlead.model.ids import JobId
     from fairlead.model.status import JobStatus, NodeStatus
@@ -58,11 +58,18 @@ class Shown:
         """Say what is left out."""
         return _SAID + _LEVELS[self._level - 1] if self._level else None
 
-    def put(self, job_id: JobId, state: JobStatus) -> None:
-        """Show a job as it stands now."""
-        shown = _job(state, self._level)
+    def put(self, job_id: JobId, state: JobStatus, places: Iterable[int] | None = None) -> None:
+        """Show a job as it stands now; `places`: of which combinations it has changed, where these are not all."""
+        if places is None:
+            shown = _job(state, self._level)
+            self._sizes[job_id] = _size(shown)
+        else:
+            before = self._jobs[job_id]
+            shown = _changed(before, state, places, self._level)
+            pairs = [(before.combinations[place], shown.combinations[place]) for place in places]
+            more = sum(_node_size(new) - _node_size(old) for old, new in pairs)
+            self._sizes[job_id] += _node_size(shown) - _node_size(before) + more
         self._jobs[job_id] = shown
-        self._sizes[job_id] = _size(shown)
 
     def fit(self, jobs: Mapping[JobId, JobStatus]) -> tuple[dict[JobId, JobStatus], str | None]:
         """Leave out as much more as is needed, where `jobs` is all that was put; give what is shown."""
@@ -82,6 +89,19 @@ def _job(state: JobStatus, level: int) -> JobStatus:
             each.model_copy(update=found) if (found := _left_out(each, level)) else each for each in state.combinations
         )
     return state.model_copy(update=changes) if changes else state
+
+
+def _changed(before: JobStatus, state: JobStatus, places: Iterable[int], level: int) -> JobStatus:
+    """Do what `_job` does, where all but some combinations are shown as before."""
+    if not level:
+        return state
+    combinations = list(before.combinations)
+    for place in places:
+        each = state.combinations[place]
+        found = _left_out(each, level)
+        combinations[place] = each.model_copy(update=found) if found else each
+    changes = {**_left_out(state, level), "combinations": tuple(combinations)}
+    return state.model_copy(update=changes)
 
 
 def _left_out(node: NodeStatus, level: int) -> dict[str, object]:

@@ -6,6 +6,7 @@ when it has ended.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fairlead.expressions import (
@@ -22,7 +23,8 @@ from fairlead.model.report import JobState
 from fairlead.model.status_functions import STEP_FUNCTIONS
 from fairlead.model.workflow import PodSettings
 from fairlead.plan.actions import CallRequest, JobRequest, LateStep, ServiceRequest
-from fairlead.plan.env import Sources, fill_env, readable
+from fairlead.plan.alike import Alike
+from fairlead.plan.env import Sources, fill_env, fill_variable, readable
 from fairlead.plan.steps import fill_steps, roots
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from fairlead.plan.observed import Resource
 
 Contexts = dict[str, object]
+_NOTHING_ALIKE = Alike(None)
 
 _GITHUB_FROM_ANNOTATIONS = {
     name: name.replace("_", "-")
@@ -112,23 +115,33 @@ def workflow_outputs(workflow: Workflow, base: Contexts, states: Mapping[JobId, 
 
 
 @counted_together()
-def resolve(job: JobPlan, contexts: Contexts, sources: Sources) -> JobRequest:
-    """Fill in a node's texts. `contexts` is of the node. Raises ExpressionError."""
-    env = fill_env(job.env, contexts, STEP_FUNCTIONS, sources)
+def resolve(job: JobPlan, contexts: Contexts, sources: Sources, alike: Alike | None = None) -> JobRequest:
+    """Fill in a node's texts. `contexts` is of the node. Raises ExpressionError.
+
+    `alike` has what other combinations of the job already have in common.
+    """
+    alike = alike or _NOTHING_ALIKE
+    env = {
+        name: alike.once(("env", name), value, partial(fill_variable, value, contexts, STEP_FUNCTIONS, sources))
+        for name, value in job.env.items()
+    }
     inner = {**_in_steps(job, contexts), "env": readable(env)}
-    steps = fill_steps(job.steps, inner, sources)
+    steps = fill_steps(job.steps, inner, sources, alike)
     late = [step for step in steps if isinstance(step, LateStep)]
     named = roots(late) if late else frozenset()
+    services = [(each.image, *each.env.values(), *each.command, *each.args) for each in job.services.values()]
+    pod = job.pod
+    settings = (pod.service_account_name, pod.node_selector, pod.tolerations, pod.volumes, pod.volume_mounts)
     return JobRequest(
-        image=interpolate(job.image, contexts).strip(),
+        image=alike.once("image", job.image, lambda: interpolate(job.image, contexts).strip()),
         steps=steps,
         env=env,
         timeout=job.timeout,
-        wanted=_wanted(job),
+        wanted=alike.once("wanted", None, lambda: _wanted(job)),
         contexts={name: value for name, value in inner.items() if name in named},
-        services={name: _service(service, contexts, sources) for name, service in job.services.items()},
+        services=alike.once("services", services, lambda: _services(job, contexts, sources)),
         resources=job.resources,
-        pod=_pod(job.pod, contexts),
+        pod=alike.once("pod", (*settings, pod.template), lambda: _pod(pod, contexts)),
     )
 
 
@@ -208,6 +221,10 @@ def _in_steps(job: JobPlan, contexts: Contexts) -> Contexts:
         "job": {"id": job.id, "name": job.label, "services": services},
         "runner": {"os": "Linux", "name": "fairlead", "temp": "/tmp", "workspace": WORKSPACE},  # noqa: S108  the Pod's own
     }
+
+
+def _services(job: JobPlan, contexts: Contexts, sources: Sources) -> dict[str, ServiceRequest]:
+    return {name: _service(service, contexts, sources) for name, service in job.services.items()}
 
 
 def _service(service: Service, contexts: Contexts, sources: Sources) -> ServiceRequest:

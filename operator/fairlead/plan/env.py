@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairlead.expressions import Evaluator, Text, count, interpolate, parse_template, references, to_text
-from fairlead.model.by_reference import names_reference
+from fairlead.model.by_reference import holds_reference, names_reference
 from fairlead.model.containers import EnvReference, KeyRef
 from fairlead.plan.actions import Mixed
 
@@ -29,10 +29,7 @@ def fill_env(
     env: Mapping[str, str | EnvReference], contexts: Mapping[str, object], functions: Functions, sources: Sources
 ) -> dict[str, EnvValue]:
     """Fill in variables. Raises ExpressionError."""
-    return {
-        name: _fill(value, contexts, functions, sources) if isinstance(value, str) else value
-        for name, value in env.items()
-    }
+    return {name: fill_variable(value, contexts, functions, sources) for name, value in env.items()}
 
 
 def readable(env: Mapping[str, EnvValue]) -> dict[str, str]:
@@ -40,12 +37,15 @@ def readable(env: Mapping[str, EnvValue]) -> dict[str, str]:
     return {name: value for name, value in env.items() if isinstance(value, str)}
 
 
-def _fill(text: str, contexts: Mapping[str, object], functions: Functions, sources: Sources) -> EnvValue:
-    if "${{" not in text:
-        return text
-    template = parse_template(text, functions=functions)
-    if not names_reference(template):
-        return interpolate(text, contexts, functions)
+def fill_variable(
+    value: str | EnvReference, contexts: Mapping[str, object], functions: Functions, sources: Sources
+) -> EnvValue:
+    """Fill in one variable. Raises ExpressionError."""
+    if not isinstance(value, str) or "${{" not in value:
+        return value
+    if not holds_reference(value):
+        return interpolate(value, contexts, functions)
+    template = parse_template(value, functions=functions)
     return _mixed(template, contexts, functions, sources)
 
 

@@ -25,12 +25,13 @@ from fairlead.model.problem import one_line
 from fairlead.model.spec import RetryOn
 from fairlead.model.status import NodeStatus, StepStatus
 from fairlead.model.status_functions import STEP_FUNCTIONS
-from fairlead.plan.actions import ReadOutputs
+from fairlead.plan.actions import ReadEvents, ReadOutputs
 from fairlead.plan.attempts import Ended, Going, Lost, Waiting, judge
 from fairlead.plan.calls import judge_call
 from fairlead.plan.contexts import resolve_outputs, with_combination, with_needs
 from fairlead.plan.names import node_name
 from fairlead.plan.observed import CalledWorkflow, ContainerTerminated, KubernetesJob
+from fairlead.plan.podless import next_look
 from fairlead.plan.run import Again, end
 from fairlead.plan.steps import DECIDED_LATER, flag
 
@@ -85,6 +86,7 @@ def settle(run: Run, job: JobPlan, node: Node) -> None:
     match verdict:
         case Waiting(message, until):
             run.looks += [until] if until else []
+            _look_for_its_pod(run, node, attempt)
             reason = None
             if message is None and latest > 1:
                 reason, message = _why_again(run, job, node, attempts.get(Attempt(latest - 1)))
@@ -101,6 +103,17 @@ def settle(run: Run, job: JobPlan, node: Node) -> None:
             _lost(run, job, node, verdict, attempt, name)
         case _:
             assert_never(verdict)
+
+
+def _look_for_its_pod(run: Run, node: Node, attempt: KubernetesJob | CalledWorkflow | None) -> None:
+    """Have it looked up why an attempt has no Pod, once it has had none for a while."""
+    due = next_look(attempt) if isinstance(attempt, KubernetesJob) else None
+    if attempt is None or due is None:
+        return
+    if run.now >= due:
+        run.actions.append(ReadEvents(attempt.name, node.id))
+    else:
+        run.looks.append(due)
 
 
 def _name_of(run: Run, node: Node, attempt: Attempt) -> str:
@@ -190,7 +203,7 @@ def _ended(run: Run, job: JobPlan, node: Node, verdict: Ended, attempt: Kubernet
         except ExpressionError as error:
             if reason is None:
                 reason, message = Reason.EXPRESSION_FAILED, f"outputs: {one_line(str(error))}"
-    size, room = _size(outputs), MOST_OUTPUTS - _size_of_others(run)
+    size, room = size_of(outputs), MOST_OUTPUTS - _size_of_others(run)
     if size > room:
         said = (
             f"its outputs take {size} bytes, and {room} of the {MOST_OUTPUTS} are left that a run's may take together"
@@ -200,7 +213,7 @@ def _ended(run: Run, job: JobPlan, node: Node, verdict: Ended, attempt: Kubernet
     failed = reason is not None and reason not in _NOT_AGAIN and not verdict.cancelled
     if failed and _retried(run, job, node, kind, message or "", finished):
         return
-    run.outputs = _size_of_others(run) + _size(outputs)
+    run.outputs = _size_of_others(run) + size_of(outputs)
     node.state = node.state.model_copy(
         update={
             "started_at": verdict.started_at or node.state.started_at,
@@ -220,11 +233,12 @@ def _ended(run: Run, job: JobPlan, node: Node, verdict: Ended, attempt: Kubernet
 def size_of_outputs(state: JobStatus) -> int:
     """Count the bytes of the outputs that are recorded of a job."""
     if not state.combinations:
-        return _size(state.outputs) if state.outputs else 0
-    return sum(_size(one.outputs) for one in (state, *state.combinations) if one.outputs)
+        return size_of(state.outputs) if state.outputs else 0
+    return sum(size_of(one.outputs) for one in (state, *state.combinations) if one.outputs)
 
 
-def _size(outputs: Mapping[str, str]) -> int:
+def size_of(outputs: Mapping[str, str]) -> int:
+    """Count the bytes of outputs."""
     return sum(len(name) + len(value.encode()) for name, value in outputs.items())
 
 

@@ -114,11 +114,24 @@ class JobFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class Podless:
+    """What the Events of a Kubernetes Job told, when they were last looked at, of why it has no Pod; None: nothing.
+
+    `looks` counts how often they were looked at.
+    """
+
+    message: str | None
+    looked_at: datetime
+    looks: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class KubernetesJob:
     """One attempt at a node of a run, with its Pods, the oldest first.
 
     `retries`, `group` and `run_group` as in CreateJob. `index`: its completion index where it is one of several in an
-    Indexed Job; all of them have its name.
+    Indexed Job; all of them have its name. `taken_up_at`: when the Job controller began with it. `podless`: why it has
+    no Pod, if that was looked at.
     """
 
     name: str
@@ -134,6 +147,8 @@ class KubernetesJob:
     pods: tuple[Pod, ...] = ()
     run_group: str | None = None
     index: int | None = None
+    taken_up_at: datetime | None = None
+    podless: Podless | None = None
 
     @property
     def slot(self) -> str:
@@ -171,19 +186,27 @@ class CalledWorkflow:
 class Refusal:
     """The cluster said no to making what a node needs; `final` where trying again is no use.
 
-    `until`: when patience ends with what may still come, as a template that is applied after its caller.
+    `until`: when patience ends with what may still come, as a template that is applied after its caller. `unheard`: it
+    gave no answer, so that it may have made it nevertheless.
     """
 
     message: str
     final: bool = False
     until: datetime | None = None
+    unheard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Everything that exists of one Workflow, what the cluster refused to make, and who else is there."""
+    """Everything that exists of one Workflow, what the cluster refused to make, and who else is there.
+
+    `since`: when its spec was first looked at; a run of which nothing is recorded yet began then. `remnants` are
+    Kubernetes Jobs that were deleted, of which there still are Pods.
+    """
 
     jobs: tuple[KubernetesJob, ...] = ()
     calls: tuple[CalledWorkflow, ...] = ()
     refusals: Mapping[NodeId, Refusal] = field(default_factory=dict)
     neighbours: Neighbours = ALONE
+    since: datetime | None = None
+    remnants: tuple[KubernetesJob, ...] = ()

@@ -3,7 +3,7 @@
 A matrix is divided into chunks by its combinations' indexes, and each chunk may become a pack. Whether it does is told
 by the spec, by what was filled into it, and by what the chunk's nodes have behind them, never by what else goes on:
 
-    a first attempt is made in its chunk's pack, unless any node of the chunk has an attempt already
+    a first attempt is made in its chunk's pack, unless any node of the chunk has an attempt already, or was refused one
 
 A pack's name follows from its chunk. So whoever makes it again, after a crash or an answer that didn't come, meets it,
 whatever he would put into it; and as an attempt that was ever seen is recorded, and what isn't in the pack is made
@@ -16,7 +16,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from fairlead.model.phase import Reason
 from fairlead.plan.actions import CreateJob, CreatePack, JobRequest, StepRequest
+from fairlead.plan.alike import varies
 from fairlead.plan.names import pack_name
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from fairlead.model.ids import JobId
     from fairlead.model.workflow import JobPlan, Workflow
     from fairlead.plan.actions import EnvValue, Making
-    from fairlead.plan.run import Ready, Run
+    from fairlead.plan.run import Node, Ready, Run
 
 CHUNK: Final = 64
 """Combinations of a pack at most: what can be wrong with one Job concerns so many, and its name has room for them."""
@@ -103,8 +105,13 @@ def _fresh_chunks(run: Run, job: JobPlan) -> Iterator[int]:
         return
     for start in range(0, len(nodes), CHUNK):
         chunk = nodes[start : start + CHUNK]
-        if len(chunk) >= FEWEST and all(node.state.attempt is None for node in chunk):
+        if len(chunk) >= FEWEST and not any(map(_has_been_asked_for, chunk)):
             yield start // CHUNK
+
+
+def _has_been_asked_for(node: Node) -> bool:
+    # A pack is refused whole. So where one was refused, and others weren't, they had Jobs of their own.
+    return node.state.attempt is not None or node.state.reason is Reason.JOB_REFUSED
 
 
 def may_be_packed(workflow: Workflow, job: JobPlan) -> bool:
@@ -124,7 +131,7 @@ def may_be_packed(workflow: Workflow, job: JobPlan) -> bool:
     if isinstance(inside, dict) and any(name in inside for name in _KINDS_OF_CONTAINERS):
         return False
     fixed = (job.image, pod.service_account_name, pod.node_selector, pod.tolerations, pod.volumes, pod.volume_mounts)
-    if any(map(_varies, (*fixed, template))):
+    if any(map(varies, (*fixed, template))):
         return False
     return INDEX_VARIABLE not in job.env and all(
         _settable(name) for name, value in job.env.items() if isinstance(value, str) and "${{" in value
@@ -199,20 +206,6 @@ def _values(env: Mapping[str, EnvValue]) -> Iterable[str]:
 
 def _settable(name: str) -> bool:
     return _SHELLS_OWN.fullmatch(name) is None
-
-
-def _varies(value: object) -> bool:
-    """Whether a text somewhere in it may come out otherwise for another combination."""
-    match value:
-        case str():
-            folded = value.casefold()
-            return "${{" in folded and ("matrix" in folded or "strategy" in folded)
-        case dict():
-            return any(_varies(name) or _varies(each) for name, each in value.items())
-        case list() | tuple():
-            return any(map(_varies, value))
-        case _:
-            return False
 
 
 def _size(text: str) -> int:

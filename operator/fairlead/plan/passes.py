@@ -17,24 +17,23 @@ from fairlead.model.duration import format_duration
 from fairlead.model.phase import JobPhase, Reason, Result
 from fairlead.model.problem import quote
 from fairlead.model.status import CombinationStatus, JobStatus
-from fairlead.plan.actions import CreateJob
 from fairlead.plan.admitting import admit_node, admit_run, push_aside, withdraw
 from fairlead.plan.gate import Closed, Lineage, combinations, gate, holds, lineage_of
+from fairlead.plan.leaving import needs_leave, note_leaving
+from fairlead.plan.line import queue, start_what_fits
 from fairlead.plan.nodes import check, contexts_of, cut_short, needs_of, settle, size_of_outputs
 from fairlead.plan.order import in_order, in_turn
-from fairlead.plan.packing import Bundle, bundled, packed
+from fairlead.plan.parts import forget, keep, note_part, recall_part, settle_part
 from fairlead.plan.run import Node, Stop, end, gather
 from fairlead.plan.runs import CANCEL
-from fairlead.plan.starting import make, start
+from fairlead.plan.starting import start
 from fairlead.plan.steps import flag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fairlead.model.ids import JobId
     from fairlead.model.workflow import JobPlan
-    from fairlead.plan.actions import Making
-    from fairlead.plan.run import Ready, Run
+    from fairlead.plan.run import Run
 
 _RUN_TIMED_OUT: Final = 124
 _UNDECIDED: Final = Lineage()
@@ -45,6 +44,8 @@ def decide(run: Run) -> bool:
     jobs = list(in_order(run))
     before = {job.id: run.states[job.id] for job in jobs}
     for job in jobs:
+        _recall(run, job)
+    for job in jobs:
         _settle(run, job)
     run.busy = sum(run.picture.active.values())
     admission = admit_run(run)
@@ -53,16 +54,24 @@ def decide(run: Run) -> bool:
         return False
     for job in in_turn(run, before):
         _proceed(run, job, admitted=admission.admitted)
-    if not _start_what_fits(run, before):
+        note_leaving(run, job)
+    if not start_what_fits(run, before):
         return False
     for job_id in before:
-        _note(run, run.workflow.jobs[job_id])
+        if job_id in run.parts:
+            note_part(run, run.workflow.jobs[job_id])
+        else:
+            _note(run, run.workflow.jobs[job_id])
     return True
 
 
-def _settle(run: Run, job: JobPlan) -> None:
-    """Bring a job up to what is seen of its attempts, where it has passed its gate."""
+def _recall(run: Run, job: JobPlan) -> None:
+    """Begin with what is recorded of a job."""
+    if job.id in run.parts:
+        recall_part(run, job)
+        return
     picture, recorded = run.picture, run.recorded(job)
+    forget(run, job.id)
     picture.restless.discard(job.id)
     picture.nodes.pop(job.id, None)
     picture.waiting.pop(job.id, None)
@@ -72,6 +81,16 @@ def _settle(run: Run, job: JobPlan) -> None:
         picture.outputs[job.id] = size
     else:
         picture.outputs.pop(job.id, None)
+
+
+def _settle(run: Run, job: JobPlan) -> None:
+    """Bring a job up to what is seen of its attempts, where it has passed its gate."""
+    if job.id in run.parts:
+        if settle_part(run, job):
+            return
+        del run.parts[job.id]
+        _recall(run, job)
+    picture, recorded = run.picture, run.recorded(job)
     if recorded.phase.ended or not _has_begun(run, job):
         return
     if all(run.states[need].phase.ended for need in reversed(job.needs)):
@@ -83,25 +102,30 @@ def _settle(run: Run, job: JobPlan) -> None:
 
 
 def _settle_nodes(run: Run, job: JobPlan) -> None:
-    asked = run.asked()
-    if _expand(run, job):
-        nodes = run.nodes[job.id]
-        for node in nodes:
-            settle(run, job, node)
-        run.picture.active[job.id] = sum([node.active for node in nodes])
-        run.states[job.id] = gather(nodes, run.recorded(job))
-    if run.asked() != asked:
-        run.picture.restless.add(job.id)
+    if not _expand(run, job):
+        return
+    nodes, asking = run.nodes[job.id], set()
+    for place, node in enumerate(nodes):
+        asked = run.asked()
+        settle(run, job, node)
+        if run.asked() != asked:
+            asking.add(place)
+    run.asking[job.id] = asking
+    run.picture.active[job.id] = sum([node.active for node in nodes])
+    run.states[job.id] = gather(nodes, run.recorded(job))
 
 
 def _note(run: Run, job: JobPlan) -> None:
     """Take note of how a job stands now, and whether it has to be looked at again though nothing is seen to change."""
+    asking = run.asking.get(job.id, ())
+    if job.id not in run.picture.restless and keep(run, job, asking):
+        return
     picture, state, recorded = run.picture, run.states[job.id], run.recorded(job)
     if state is not recorded and state == recorded:
         state = run.states[job.id] = recorded
     nodes = picture.nodes.get(job.id, ())
     asks = job.concurrency is not None and nodes and not state.phase.ended
-    if state is not recorded or asks or any(node.again is not None for node in nodes):
+    if asking or state is not recorded or asks or any(node.again is not None for node in nodes):
         picture.restless.add(job.id)
     picture.tally.put(job.id, state)
     picture.shown.put(job.id, state)
@@ -149,7 +173,8 @@ def _stop(run: Run, jobs: Iterable[JobPlan]) -> Stop | None:
             return Stop(Reason.TIMED_OUT, said, JobPhase.FAILED, _RUN_TIMED_OUT)
         run.looks.append(deadline)
     if run.workflow.fail_fast:
-        for job_id, state in ((job.id, run.states[job.id]) for job in jobs):
+        # Those that are looked at in part have no failure.
+        for job_id, state in ((job.id, run.states[job.id]) for job in jobs if job.id not in run.parts):
             new = state.kept_from is None
             if new and any(each.result is Result.FAILURE for each in (state, *state.combinations)):
                 return Stop(Reason.FAIL_FAST, f"stopped because {quote(job_id)} failed")
@@ -166,7 +191,7 @@ def _proceed(run: Run, job: JobPlan, *, admitted: bool) -> None:
             _stop_early(run, job)
         return
     lineage = lineages[job.id] = lineage_of(job, states, lineages)
-    if states[job.id].phase.ended:
+    if states[job.id].phase.ended or job.id in run.parts:
         return
     if job.id not in run.nodes and _has_begun(run, job):
         run.busy -= run.picture.active.pop(job.id, 0)
@@ -190,6 +215,10 @@ def _go_on(run: Run, job: JobPlan, lineage: Lineage, *, admitted: bool) -> None:
             # What never had its group, or its place, has nothing to clean up either.
             if run.stop is not None:
                 run.states[job.id] = _closed(run, job, Closed(JobPhase.CANCELLED, run.stop.reason, run.stop.message))
+            return
+        gone_at = needs_leave(run, job)
+        if gone_at is not None:
+            run.looks.append(gone_at)
             return
         if not _expand(run, job):
             return
@@ -263,99 +292,17 @@ def _start_nodes(run: Run, job: JobPlan) -> None:
         if run.workflow.suspend and run.stop is None:
             run.picture.restless.add(job.id)
             withdraw(node)
-            _queue(node, Reason.SUSPENDED, "the workflow is suspended")
+            queue(node, Reason.SUSPENDED, "the workflow is suspended")
         elif (most is not None and active >= most) or (
             run.workflow.max_parallel is not None and run.busy >= run.workflow.max_parallel
         ):
             run.picture.restless.add(job.id)
-            _queue(node, Reason.WAITING_FOR_ROOM, None)
+            queue(node, Reason.WAITING_FOR_ROOM, None)
         elif admit_node(run, job, node):
             before = run.busy
             run.picture.waiting.pop(job.id, None)
             start(run, job, node)
             active += run.busy - before
-
-
-def _start_what_fits(run: Run, before: dict[JobId, JobStatus]) -> bool:
-    """Start as many nodes as the limits of the cluster leave room for; the others wait.
-
-    `before` gets the jobs that needn't wait any longer. False where those that wait have to be told of another limit.
-    """
-    picture = run.picture
-    bundles = bundled(run, run.ready)
-    wanted = len(bundles) + len(picture.waiting)
-    if not wanted or run.held:
-        return True
-    room = run.observed.neighbours.room(wanted, run.workflow.priority)
-    if picture.waiting and picture.full != room.full:
-        return False
-    picture.full = room.full
-    touched = {ready.job.id for ready in run.ready}
-    line, places = iter(_in_line(run, bundles) if room.places else bundles), room.places
-    run.waiting = wanted
-    while places > 0 and (bundle := next(line, None)) is not None:
-        for ready in bundle.ready:
-            if picture.waiting.pop(ready.job.id, None) is not None:
-                before.setdefault(ready.job.id, run.states[ready.job.id])
-                touched.add(ready.job.id)
-            picture.restless.add(ready.job.id)
-        run.waiting -= 1
-        made = _made(run, bundle)
-        run.actions += made
-        places -= len(made)
-    for ready in (ready for bundle in line for ready in bundle.ready):
-        if ready.job.id in touched:
-            _queue(ready.node, Reason.WAITING_FOR_ROOM, room.full)
-            _wait_for_room(run, ready)
-    for job_id in touched:
-        run.states[job_id] = gather(run.nodes[job_id], run.recorded(run.workflow.jobs[job_id]))
-    return True
-
-
-def _made(run: Run, bundle: Bundle) -> list[Making]:
-    creations = [creation for ready in bundle.ready if (creation := make(run, ready)) is not None]
-    if bundle.chunk is None:
-        return [*creations]
-    return packed(run, bundle, [creation for creation in creations if isinstance(creation, CreateJob)])
-
-
-def _in_line(run: Run, bundles: list[Bundle]) -> list[Bundle]:
-    """Give who wants to start, in the order of the jobs; what was refused comes last, so that it keeps no room."""
-    waiting = run.picture.waiting.values()
-    if not waiting or run.order is None:
-        return sorted(bundles, key=_refused)
-    places = run.order.places
-    line = sorted(
-        (*(each for each in bundles if not _refused(each)), *(Bundle((each,)) for each in waiting)),
-        key=lambda each: places[each.ready[0].job.id],
-    )
-    return [*line, *filter(_refused, bundles)]
-
-
-def _refused(bundle: Bundle) -> bool:
-    return any(ready.refusal is not None for ready in bundle.ready)
-
-
-def _wait_for_room(run: Run, ready: Ready) -> None:
-    """Let it be, until there is room, where nothing else can make a difference to it."""
-    job = ready.job
-    limited = run.workflow.max_parallel is not None or job.strategy is not None or job.concurrency is not None
-    if limited or ready.refusal is not None or ready.node.again is not None:
-        run.picture.restless.add(job.id)
-    else:
-        run.picture.waiting[job.id] = ready
-
-
-def _queue(node: Node, reason: Reason, message: str | None) -> None:
-    """Let a node wait; one that has to be started again says why, rather than what it waits for now."""
-    again = node.again
-    if again is None:
-        waiting: dict[str, object] = {"phase": JobPhase.QUEUED, "reason": reason, "message": message}
-    elif node.state.retry_at is None:
-        waiting = {"phase": JobPhase.QUEUED, "reason": again.reason, "message": again.message, "started_at": None}
-    else:
-        return
-    node.state = node.state.model_copy(update=waiting)
 
 
 def _fresh(name: str) -> CombinationStatus:

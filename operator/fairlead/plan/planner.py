@@ -77,7 +77,7 @@ class Planner:
         last, self._last = self._last, None
         if isinstance(workflow, InvalidWorkflowError):
             return _invalid(workflow, resource, observed, now)
-        current = begin(workflow, resource, now)
+        current = begin(workflow, resource, now, observed.since)
         looks = [current.next_run_at] if current.next_run_at is not None and current.next_run_at > now else []
         if current.idle:
             return _idle(current, resource, observed, now, looks)
@@ -97,10 +97,12 @@ class Planner:
             look_at_all(run)
         if not run.over:
             run = _decided(run)
+        decision = _conclude(run, looks)
         if len(workflow.jobs) > self._few or run.picture.tally.nodes > self._few:
+            run.drop_what_is_used_up()
             self._last = run
             self._order_of(workflow)
-        return _conclude(run, looks)
+        return decision
 
     def _order_of(self, workflow: Workflow) -> Order:
         if self._order is None or self._order[0] is not workflow:

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from fairlead.model.status import AdmissionStatus
     from fairlead.model.workflow import JobPlan, Workflow
     from fairlead.plan.actions import Action, Ending
+    from fairlead.plan.alike import Alike
     from fairlead.plan.contexts import Contexts
     from fairlead.plan.env import Sources
     from fairlead.plan.gate import Lineage
     from fairlead.plan.matrix import Combination
     from fairlead.plan.observed import CalledWorkflow, KubernetesJob, Observed, Refusal, Resource
     from fairlead.plan.order import Order
+    from fairlead.plan.parts import Matrix
     from fairlead.plan.runs import Current
 
 
@@ -113,10 +115,12 @@ class Picture:
     `attempts`: what exists of the run; `strays`: what exists of others, by name. `states` has all jobs, in the
     workflow's order; `nodes` and `active`, the nodes of a job and how many of them take up room, those that have
     begun and not ended. `restless` are the jobs that have to be looked at again though nothing is seen to change:
-    something of them waits for a moment or for somebody, or is yet to be recorded. `waiting` are those that wait for
-    room in the cluster alone, each with a single node, and `full` is what they were told. `refused` are those of which
-    the cluster has refused something. `unwanted` is what has to be ended of a job; `outputs`, how many bytes of its
-    outputs are recorded.
+    something of them waits for a moment or for somebody, or is yet to be recorded. `matrices` are those that can be
+    looked at in parts (`plan.parts`), and `unsettled` the combinations of them that are restless. `leaving` are those
+    that have ended while something works of them or before them, and when they count as gone at the latest. `waiting`
+    are those that wait for room in the cluster alone, each with a single node, and `full` is what they were told.
+    `refused` are those of which the cluster has refused something. `unwanted` is what has to be ended of a job;
+    `outputs`, how many bytes of its outputs are recorded.
     """
 
     attempts: Attempts = field(default_factory=dict)
@@ -126,6 +130,9 @@ class Picture:
     active: dict[JobId, int] = field(default_factory=dict)
     lineages: dict[JobId, Lineage] = field(default_factory=dict)
     restless: set[JobId] = field(default_factory=set)
+    leaving: dict[JobId, datetime] = field(default_factory=dict)
+    matrices: dict[JobId, Matrix] = field(default_factory=dict)
+    unsettled: dict[JobId, set[int]] = field(default_factory=dict)
     waiting: dict[JobId, Ready] = field(default_factory=dict)
     full: str = ""
     refused: frozenset[JobId] = frozenset()
@@ -139,7 +146,8 @@ class Picture:
 class Run:
     """A run while it is being planned.
 
-    `touched` are the jobs that are looked at; None: all. `order` is known where they are few.
+    `touched` are the jobs that are looked at; None: all. `order` is known where they are few. Of those in `parts` only
+    the combinations named there are looked at. `asking` are those that are to be looked at the next time, too.
     """
 
     workflow: Workflow
@@ -153,12 +161,15 @@ class Run:
     order: Order | None = None
     picture: Picture = field(default_factory=Picture)
     touched: set[JobId] | None = None
+    parts: dict[JobId, set[int]] = field(default_factory=dict)
+    asking: dict[JobId, set[int]] = field(default_factory=dict)
     stop: Stop | None = None
     actions: list[Action] = field(default_factory=list)
     ready: list[Ready] = field(default_factory=list)
     looks: list[datetime] = field(default_factory=list)
     admission: RunAdmission = RunAdmission(admitted=True)
     needed: dict[JobId, Contexts] = field(default_factory=dict)
+    alike: dict[JobId, Alike] = field(default_factory=dict)
     busy: int = 0
     outputs: int | None = None
     waiting: int = 0
@@ -183,6 +194,11 @@ class Run:
     def recorded(self, job: JobPlan) -> JobStatus:
         """Give what is recorded of a job."""
         return self.current.jobs.get(job.id, _NOTHING)
+
+    def drop_what_is_used_up(self) -> None:
+        """Let go of what only this plan needed: the contexts of thousands of jobs, maybe, and what was asked for."""
+        self.needed, self.alike, self.asking, self.parts = {}, {}, {}, {}
+        self.actions, self.ready, self.looks = [], [], []
 
     def asked(self) -> int:
         """Count what the jobs have asked for: it has grown where one wants something, or to be looked at again."""
@@ -226,15 +242,8 @@ def gather(nodes: list[Node], recorded: JobStatus) -> JobStatus:
         return state
     states = [node.state for node in nodes]
     passed = sum(state.result is Result.SUCCESS for state in states)
-    times = [state.started_at for state in states if state.started_at is not None]
     combinations = tuple(state for state in states if isinstance(state, CombinationStatus))
-    whole = JobStatus(
-        phase=_phase(states),
-        started_at=recorded.started_at or min(times, default=None),
-        summary=f"{passed}/{len(states)} passed",
-        combinations=combinations,
-        kept_from=recorded.kept_from,
-    )
+    whole = going_on(combinations, {state.phase for state in states}, passed, recorded)
     if not all(state.phase.ended for state in states):
         return whole
     first = next((node for node in nodes if node.state.result is Result.FAILURE), None)
@@ -250,8 +259,26 @@ def gather(nodes: list[Node], recorded: JobStatus) -> JobStatus:
     )
 
 
-def _phase(states: list[NodeStatus]) -> JobPhase:
-    phases = {state.phase for state in states}
+def going_on(
+    combinations: tuple[CombinationStatus, ...], phases: set[JobPhase], passed: int, recorded: JobStatus
+) -> JobStatus:
+    """Put the status of a matrix together, as far as that goes before it has ended; `phases` are those of its nodes."""
+    started_at = recorded.started_at
+    if started_at is None:
+        started_at = min([each.started_at for each in combinations if each.started_at is not None], default=None)
+    # They are statuses already, thousands of them maybe.
+    return _NOTHING.model_copy(
+        update={
+            "phase": _phase(phases),
+            "started_at": started_at,
+            "summary": f"{passed}/{len(combinations)} passed",
+            "combinations": combinations,
+            "kept_from": recorded.kept_from,
+        }
+    )
+
+
+def _phase(phases: set[JobPhase]) -> JobPhase:
     if all(phase.ended for phase in phases):
         for phase in (JobPhase.FAILED, JobPhase.CANCELLED, JobPhase.SUCCEEDED):
             if phase in phases:

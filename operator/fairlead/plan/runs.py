@@ -55,8 +55,8 @@ class Rerun:
     job: JobId | None = None
 
 
-def begin(workflow: Workflow, resource: Resource, now: datetime) -> Current:
-    """Go on with the recorded run, or start the next one."""
+def begin(workflow: Workflow, resource: Resource, now: datetime, since: datetime | None = None) -> Current:
+    """Go on with the recorded run, or start the next one; the very first, if nothing is recorded, began `since`."""
     recorded = resource.status
     scheduled_at, time, missed = _schedule(workflow, recorded, now)
     upcoming = _next(workflow, scheduled_at or now) if workflow.schedules else None
@@ -76,7 +76,8 @@ def begin(workflow: Workflow, resource: Resource, now: datetime) -> Current:
             return replace(_next_run(resource, base, now), scheduled_at=scheduled_at, missed=missed)
         return base
     if not waits:
-        return _next_run(resource, base, now)
+        first = since is not None and recorded.phase is None
+        return _next_run(resource, base, min(since, now) if first and since is not None else now)
     if time is not None:
         return replace(_next_run(resource, base, now), scheduled_at=scheduled_at, missed=missed)
     if recorded.ended:

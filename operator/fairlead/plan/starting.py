@@ -9,6 +9,7 @@ from fairlead.model.ids import Attempt
 from fairlead.model.phase import JobPhase, Reason
 from fairlead.model.problem import one_line, quote
 from fairlead.plan.actions import CallWorkflow, CreateJob
+from fairlead.plan.alike import Alike
 from fairlead.plan.contexts import resolve, resolve_call
 from fairlead.plan.names import node_name
 from fairlead.plan.nodes import contexts_of, fail
@@ -78,7 +79,7 @@ def _creation(run: Run, job: JobPlan, node: Node, again: Again) -> CreateJob | C
         "podless": again.podless,
     }
     if job.uses is None:
-        request = resolve(job, contexts, run.sources)
+        request = resolve(job, contexts, run.sources, _alike(run, job))
         if not request.image:
             return f"its image, {quote(job.image)}, is empty when filled in"
         return CreateJob(*identity, request, **rest)
@@ -89,3 +90,12 @@ def _creation(run: Run, job: JobPlan, node: Node, again: Again) -> CreateJob | C
     if not call.template:
         return f"uses, {quote(job.uses)}, is empty when filled in"
     return CallWorkflow(*identity, call, **rest)
+
+
+def _alike(run: Run, job: JobPlan) -> Alike | None:
+    if job.strategy is None:
+        return None
+    found = run.alike.get(job.id)
+    if found is None:
+        found = run.alike[job.id] = Alike(job.env)
+    return found

@@ -6,13 +6,14 @@ same wherever it is filled in.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fairlead.expressions import (
     ANY,
     EvaluationError,
+    Evaluator,
     calls,
-    evaluate,
     evaluate_template,
     interpolate,
     parse,
@@ -34,17 +35,21 @@ if TYPE_CHECKING:
     from fairlead.expressions import Function, Node, Reference, Template
     from fairlead.model.workflow import StepPlan
     from fairlead.plan.actions import EnvValue
+    from fairlead.plan.alike import Alike
     from fairlead.plan.env import Sources
 
 _SETS_VARIABLES = ("FAIRLEAD_ENV", "GITHUB_ENV")
 DECIDED_LATER = ("steps", "env", "job.status", "success", "failure", "cancelled", "hashFiles")
 """What of a step's texts only the running job knows."""
 
+_AFTER_SUCCESS = "success()"
+"""The condition of a step that has none of its own."""
+
 _KNOWN_OF_A_JOB = frozenset({"id", "name", "services"})
 
 
 def fill_steps(
-    steps: Iterable[StepPlan], contexts: Mapping[str, object], sources: Sources
+    steps: Iterable[StepPlan], contexts: Mapping[str, object], sources: Sources, alike: Alike
 ) -> tuple[StepRequest | LateStep, ...]:
     """Fill in all steps of a job that can be filled in before it runs. `contexts` has the job's `env`.
 
@@ -52,15 +57,29 @@ def fill_steps(
     """
     filled: list[StepRequest | LateStep] = []
     env_may_change = False
-    for step in steps:
-        if is_late(step, contexts, env_may_change=env_may_change):
-            carried = {name: value for name, value in step.env.items() if holds_reference(value)}
-            values = fill_env(carried, contexts, STEP_FUNCTIONS, sources)
-            filled.append(LateStep(step, {name: each for name, each in values.items() if not isinstance(each, str)}))
-        else:
-            filled.append(fill_step(step, contexts, sources))
+    for at, step in enumerate(steps):
+        texts = (*_texts(step), f"${{{{ {step.condition} }}}}")
+        fill = partial(_filled, at, step, contexts, sources, alike, env_may_change=env_may_change)
+        filled.append(alike.once(("step", at), texts, fill))
         env_may_change = env_may_change or any(name in step.run for name in _SETS_VARIABLES)
     return tuple(filled)
+
+
+def _filled(
+    at: int,
+    step: StepPlan,
+    contexts: Mapping[str, object],
+    sources: Sources,
+    alike: Alike,
+    *,
+    env_may_change: bool,
+) -> StepRequest | LateStep:
+    late = partial(is_late, step, contexts, env_may_change=env_may_change)
+    if not alike.condition(("late", at), step.condition, late):
+        return fill_step(step, contexts, sources)
+    carried = {name: value for name, value in step.env.items() if holds_reference(value)}
+    values = fill_env(carried, contexts, STEP_FUNCTIONS, sources)
+    return LateStep(step, {name: each for name, each in values.items() if not isinstance(each, str)})
 
 
 def fill_step(
@@ -119,8 +138,6 @@ def flag(value: bool | str, contexts: Mapping[str, object]) -> bool:  # noqa: FB
 
 def is_late(step: StepPlan, contexts: Mapping[str, object], *, env_may_change: bool = False) -> bool:
     """Whether something of a step is known only once the steps before it have run."""
-    texts = [step.label, step.run, step.shell, step.working_directory, step.continue_on_error]
-    texts += [value for value in step.env.values() if isinstance(value, str)]
     known = _mapping(contexts, "env")
     own = {name.casefold() for name, value in step.env.items() if isinstance(value, str)}
 
@@ -142,7 +159,7 @@ def is_late(step: StepPlan, contexts: Mapping[str, object], *, env_may_change: b
         return True
     return any(
         "hashfiles" in calls(template) or any(changes(each, in_condition=False) for each in references(template))
-        for template in _templates(texts)
+        for template in _templates(_texts(step))
     )
 
 
@@ -151,10 +168,9 @@ def roots(steps: Iterable[LateStep]) -> frozenset[str]:
     found = {"env"}
     for late in steps:
         step = late.plan
-        texts = [step.label, step.run, step.shell, step.working_directory, step.continue_on_error, *step.env.values()]
         subjects: list[Node | Template] = [
             parse(step.condition, functions=STEP_CONDITION_FUNCTIONS),
-            *_templates(texts),
+            *_templates(_texts(step)),
         ]
         found |= {each.path[0].casefold() for subject in subjects for each in references(subject)}
     return frozenset(found)
@@ -169,13 +185,21 @@ def _env_changes(rest: list[str], known: Mapping[str, object], own: set[str], *,
 
 
 def _holds(condition: str, state: JobState, contexts: Mapping[str, object], hash_files: Function | None) -> bool:
+    if condition == _AFTER_SUCCESS:
+        return state is JobState.SUCCESS
     functions = status_functions(
         success=state is JobState.SUCCESS, failure=state is JobState.FAILURE, cancelled=state is JobState.CANCELLED
     )
     if hash_files is not None:
         functions = functions.extended(hash_files)
     job = {**_mapping(contexts, "job"), "status": str(state)}
-    return truthy(evaluate(condition, {**contexts, "job": job}, functions))
+    # A part that isn't reached may name what only the running job knows.
+    parsed = parse(condition, functions=functions)
+    return truthy(Evaluator({**contexts, "job": job}, functions, condition).result(parsed))
+
+
+def _texts(step: StepPlan) -> tuple[object, ...]:
+    return step.label, step.run, step.shell, step.working_directory, step.continue_on_error, *step.env.values()
 
 
 def _templates(texts: Iterable[object]) -> Iterator[Template]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fairlead.model.duration import format_duration
 from fairlead.model.phase import JobPhase, Reason, Result, WorkflowPhase
-from fairlead.model.problem import MOST_PROBLEMS, quote
+from fairlead.model.problem import MOST_PROBLEMS, one_line, quote
 from fairlead.model.status import Condition, WorkflowStatus, format_time
 from fairlead.plan.runs import remember
 
@@ -100,6 +100,29 @@ def summarize_invalid(error: InvalidWorkflowError, resource: Resource, now: date
         problems=tuple(problems),
         conditions=_conditions(WorkflowPhase.INVALID, "\n".join(problems)[:32_000], resource, now),
         history=history,
+    )
+
+
+def summarize_too_large(status: WorkflowStatus, resource: Resource, now: datetime, said: str) -> WorkflowStatus:
+    """Give what is recorded in place of a status that nobody keeps for its size: the run has failed, and why.
+
+    A run of which nothing can be recorded can't go on; what works of it is ended. `said`: by the API server.
+    """
+    way_out = "split the workflow, or have shorter names, groups, messages and outputs"
+    message = f"its status is too large to be recorded beside its spec ({one_line(said)}); {way_out}"
+    finished = status.finished_at or now
+    lasted = (finished - status.started_at).total_seconds() if status.started_at is not None else None
+    return status.model_copy(
+        update={
+            "phase": WorkflowPhase.FAILED,
+            "message": message,
+            "duration": format_duration(lasted) if lasted is not None else None,
+            "finished_at": finished,
+            "compacted": "left out: all jobs and outputs",
+            "outputs": {},
+            "jobs": {},
+            "conditions": _conditions(WorkflowPhase.FAILED, message, resource, now),
+        }
     )
 
 

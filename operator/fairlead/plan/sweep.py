@@ -27,6 +27,8 @@ def sweep(run: Run) -> tuple[Ending, ...]:
     if (status.run, status.spec_digest) != (current.run, current.digest):
         return ()
     for job_id in picture.attempts if run.touched is None else run.touched:
+        if job_id in run.parts and not _works_past(run, job_id):
+            continue
         unwanted = tuple(_endings_of(run, job_id))
         if unwanted:
             picture.unwanted[job_id] = unwanted
@@ -50,13 +52,25 @@ def _endings_of(run: Run, job_id: JobId) -> Iterator[Ending]:
     """End the attempts at a job that the recorded status has gone past."""
     job = run.current.jobs.get(job_id)
     if job is None:
-        return iter(())
+        # Of a run whose status was too large no job is recorded.
+        made = run.picture.attempts.get(job_id, {}) if run.over else {}
+        return _endings(attempt for attempts in made.values() for attempt in attempts.values())
     past: list[KubernetesJob | CalledWorkflow] = []
     wanted: list[KubernetesJob | CalledWorkflow] = []
     for combination, attempts in run.picture.attempts.get(job_id, {}).items():
         for number, attempt in attempts.items():
             (past if _is_past(job, combination, number) else wanted).append(attempt)
     return _endings(past, wanted)
+
+
+def _works_past(run: Run, job_id: JobId) -> bool:
+    """Whether, of the combinations that are looked at, an attempt may work that the recorded status has gone past."""
+    job, attempts = run.current.jobs[job_id], run.picture.attempts.get(job_id, {})
+    return any(
+        _is_past(job, place, number) and not (isinstance(attempt, KubernetesJob) and is_over(attempt))
+        for place in run.parts[job_id]
+        for number, attempt in attempts.get(place, {}).items()
+    )
 
 
 def _is_past(job: JobStatus, combination: int | None, number: Attempt) -> bool:

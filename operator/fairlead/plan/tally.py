@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _Share:
+class Share:
     """What one job adds."""
 
     phase: JobPhase
@@ -36,16 +36,16 @@ class Tally:
     nodes: int = 0
     ended: int = 0
     begun: int = 0
-    _shares: dict[JobId, _Share] = field(default_factory=dict)
+    _shares: dict[JobId, Share] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:
         """Whether all jobs have ended."""
         return not any(jobs for phase, jobs in self.phases.items() if not phase.ended)
 
-    def put(self, job_id: JobId, state: JobStatus) -> None:
-        """Count a job as it stands now."""
-        before, share = self._shares.get(job_id), _share(state)
+    def put(self, job_id: JobId, state: JobStatus, share: Share | None = None) -> None:
+        """Count a job as it stands now; `share` is what it adds, where that is known."""
+        before, share = self._shares.get(job_id), share or _share(state)
         if share == before:
             return
         self._shares[job_id] = share
@@ -59,23 +59,24 @@ class Tally:
         else:
             self.talking.discard(job_id)
 
-    def _add(self, share: _Share, times: int) -> None:
+    def _add(self, share: Share, times: int) -> None:
         self.nodes += times * share.nodes
         self.ended += times * share.ended
         self.begun += times * share.begun
 
 
-def _share(state: JobStatus) -> _Share:
+def _share(state: JobStatus) -> Share:
     phase = state.phase
     if not state.combinations:
         begun = phase.ended or state.attempt is not None
-        return _Share(phase, 1, int(phase.ended), int(begun), _talks(state))
+        return Share(phase, 1, int(phase.ended), int(begun), talks(state))
     nodes = state.combinations
     ended = sum([node.phase.ended for node in nodes])
     begun_nodes = sum([node.attempt is not None or node.phase.ended for node in nodes])
-    talks = _talks(state) or any(_talks(node) for node in nodes)
-    return _Share(phase, len(nodes), ended, begun_nodes, talks)
+    says = talks(state) or any(talks(node) for node in nodes)
+    return Share(phase, len(nodes), ended, begun_nodes, says)
 
 
-def _talks(node: NodeStatus) -> bool:
+def talks(node: NodeStatus) -> bool:
+    """Whether a node has something to say while it lasts."""
     return bool(node.message) and not node.phase.ended

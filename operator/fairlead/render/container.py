@@ -34,6 +34,11 @@ def environment(request: JobRequest, service_host: str | None = None) -> Env:
     return env
 
 
+def attempt_variable(attempt: int | str) -> Env:
+    """Tell a job which attempt at it this is, from 1: what a retry has to do otherwise, or a cache has to know."""
+    return [{"name": "FAIRLEAD_ATTEMPT", "value": str(attempt)}]
+
+
 def driver_text(request: JobRequest, *, room: int) -> str:
     """Write what `/bin/sh -c` is given to run all steps. `room`: the bytes that the driver's report may have."""
     return assemble(

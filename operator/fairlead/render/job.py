@@ -11,7 +11,7 @@ from fairlead.model.problem import quote
 from fairlead.model.report import JobState
 from fairlead.plan.actions import LateStep
 from fairlead.render.agent import agent_container
-from fairlead.render.container import driver_text, environment, program_for
+from fairlead.render.container import attempt_variable, driver_text, environment, program_for
 from fairlead.render.driver import report_room
 from fairlead.render.env import literal
 from fairlead.render.services import host_aliases, service_container, time_to_start
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fairlead.model.workflow import PodSettings
     from fairlead.plan import CreateJob, Creation, Resource
     from fairlead.plan.actions import JobRequest
+    from fairlead.render.env import Env
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "fairlead"}
 """What the operator finds its Jobs and Pods by."""
@@ -168,7 +169,8 @@ def _template(
     request: JobRequest, metadata: Mapping[str, Any], agent_image: str | None, text: Callable[[int], str]
 ) -> dict[str, Any]:
     """Render the Pod's template: ours, what the job lays over it, and again what nothing may be laid over."""
-    merged = overlay({"spec": _pod(request, agent_image)}, request.pod.template or {})
+    pod = _pod(request, attempt_variable(metadata["labels"][LABEL_ATTEMPT]), agent_image)
+    merged = overlay({"spec": pod}, request.pod.template or {})
     containers = _count(merged, "containers") + _count(merged, "initContainers")
     ours: dict[str, Any] = {
         # A Pod may outlive its Job, and then has to tell by itself whose it is and which groups it holds.
@@ -192,7 +194,7 @@ def _count(template: Mapping[str, Any], kind: str) -> int:
     return len(found) if isinstance(found, list) else 0
 
 
-def _pod(request: JobRequest, agent_image: str | None) -> dict[str, Any]:
+def _pod(request: JobRequest, told: Env, agent_image: str | None) -> dict[str, Any]:
     settings = request.pod
     root = not _says_nobody_is_root(settings)
     volumes, mounts = _volumes(settings)
@@ -200,7 +202,7 @@ def _pod(request: JobRequest, agent_image: str | None) -> dict[str, Any]:
         "name": MAIN,
         "image": request.image,
         "workingDir": WORKSPACE,
-        "env": environment(request),
+        "env": [*told, *environment(request)],
         "securityContext": _RESTRICTED,
         "volumeMounts": mounts,
     }

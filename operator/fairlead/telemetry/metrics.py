@@ -128,7 +128,7 @@ class Metrics:
         self._system.add(1, {"cicd.system.component": "controller", "error.type": kind})
 
     def job_created(self, seconds: float) -> None:
-        """Count a Kubernetes Job, so long after what made it due was heard of."""
+        """Count a Kubernetes Job, or a combination in one, so long after what made it due was heard of."""
         self._jobs.add(1)
         self._delays.record(seconds)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import structlog
 
 from fairlead.model.phase import JobPhase
+from fairlead.plan import DeleteJob, DeletePod, EndPack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -74,7 +75,16 @@ class TelemetryObserver:
 
     def deleted(self, key: WorkflowKey, delete: Removal) -> None:
         """Log the end of a Kubernetes Job, or of a Pod of one."""
-        self._log.info("job deleted", workflow=str(key), name=delete.name)
+        match delete:
+            case DeleteJob():
+                event = "job deleted"
+            case EndPack():
+                event = "rest of a job ended"
+            case DeletePod():
+                event = "pod deleted"
+            case _:
+                assert_never(delete)
+        self._log.info(event, workflow=str(key), name=delete.name)
 
     def refused(self, key: WorkflowKey, node: NodeId, message: str) -> None:
         """Log what the cluster said no to."""

@@ -136,8 +136,8 @@ restart the operator for nothing.
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]
-# What happens to a workflow is told where kubectl describe shows it.
+# What happens to a workflow is told where kubectl describe shows it; so is why a Job can't have a Pod.
 - apiGroups: [""]
   resources: [events]
-  verbs: [create]
+  verbs: [create, list]
 {{- end -}}

@@ -16,6 +16,7 @@ import re
 import shlex
 import time
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
@@ -24,6 +25,7 @@ from e2e.support.documents import differences
 from e2e.support.kubectl import KubectlError
 from e2e.support.sandbox import ENDED
 from e2e.testcluster.settings import REPOSITORY
+from fairlead.render.pack import ANNOTATION_COMBINATIONS, LABEL_INDEX, parse_combinations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,23 +162,32 @@ def _wrong(sandbox: Sandbox, name: str, resource: Json | None, wanted: Mapping[s
     if wrong:
         return wrong
     for node, lines in wanted.get("log", {}).items():
-        wrong += _log(sandbox, _node(status, node), lines, f"{name}: log of {node}")
+        wrong += _log(sandbox, _pod(sandbox, status, node), lines, f"{name}: log of {node}")
     for node, parts in wanted.get("pod", {}).items():
-        selector = f"job-name={_node(status, node).get('kubernetesJob')}"
-        (*_, pod) = [{}, *sandbox.kubectl.items("pods", selector)]
-        wrong += differences(pod, parts, f"{name}: pod of {node}")
+        wrong += differences(_pod(sandbox, status, node) or {}, parts, f"{name}: pod of {node}")
     return wrong
 
 
-def _node(status: Json, name: str) -> Json:
-    """Find a job by its id, or a combination by its name."""
+def _pod(sandbox: Sandbox, status: Json, name: str) -> Json | None:
+    """Find the last Pod of a job by its id, or of a combination by its name."""
     jobs: dict[str, Json] = status.get("jobs", {})
-    combinations = (each for job in jobs.values() for each in job.get("combinations", ()))
-    return jobs.get(name) or next((each for each in combinations if each["name"] == name), {})
+    combinations = (enumerate(job.get("combinations", ())) for job in jobs.values())
+    found = ((place, each) for place, each in chain.from_iterable(combinations) if each["name"] == name)
+    place, node = (None, jobs[name]) if name in jobs else next(found, (None, {}))
+    pods = sandbox.kubectl.items("pods", f"job-name={node.get('kubernetesJob')}")
+    return next((pod for pod in reversed(pods) if _combination(pod) in (None, place)), None)
 
 
-def _log(sandbox: Sandbox, node: Json, wanted: list[str], where: str) -> list[str]:
-    _, output, said = sandbox.kubectl.attempt("logs", f"job/{node.get('kubernetesJob')}", "-c", "main")
+def _combination(pod: Json) -> int | None:
+    """Tell which combination a Pod of a pack works for; None for a Pod of another Job."""
+    found = pod["metadata"].get("annotations", {}).get(ANNOTATION_COMBINATIONS)
+    return None if found is None else parse_combinations(found)[int(pod["metadata"]["labels"][LABEL_INDEX])]
+
+
+def _log(sandbox: Sandbox, pod: Json | None, wanted: list[str], where: str) -> list[str]:
+    if pod is None:
+        return [f"{where}: it has no Pod"]
+    _, output, said = sandbox.kubectl.attempt("logs", pod["metadata"]["name"], "-c", "main")
     printed = iter(output.splitlines())
     missing = next((line for line in wanted if line not in printed), None)
     return [] if missing is None else [f"{where}: no line {missing!r} (any more) in {output!r} {said}"]

@@ -83,6 +83,11 @@ TABLE: dict[str, tuple[WorkflowStatus, WorkflowStatus, tuple[Announcement, ...]]
         RUNNING.with_job("build", WAITING).status(),
         (),
     ),
+    "all is suspended": (
+        NOTHING,
+        RUNNING.with_job("build", queued(reason=Reason.SUSPENDED, message="the workflow is suspended")).status(),
+        (),
+    ),
     "a job is stuck after it has waited for its turn": (
         RUNNING.with_job("build", WAITING).status(),
         RUNNING.with_job("build", STUCK).status(),
@@ -170,3 +175,22 @@ TABLE: dict[str, tuple[WorkflowStatus, WorkflowStatus, tuple[Announcement, ...]]
 def test_announce(before: WorkflowStatus, after: WorkflowStatus, expected: tuple[Announcement, ...]) -> None:
     """People are told of what ended, and of what went wrong, once."""
     assert announce(before, after) == expected
+
+
+def test_many_jobs_at_once() -> None:
+    """Of thousands that fail at once some are told of, and how many more there are."""
+    run = RUNNING
+    for number in range(1000):
+        run = run.with_job(f"j{number}", failed("boom"))
+    told = announce(RUNNING.status(), run.status())
+    assert told[:2] == (
+        warning("JobFailed", 'job "j0": boom', f"{DIGEST}/1/j0/failed"),
+        warning("JobFailed", 'job "j1": boom', f"{DIGEST}/1/j1/failed"),
+    )
+    assert told[10:] == (
+        warning(
+            "MoreJobs",
+            "990 more jobs failed, were restarted, or wait: see the status",
+            f"{DIGEST}/1/j10/failed/more",
+        ),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from fairlead.model.phase import JobPhase
 from fairlead.model.status import JobStatus
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ class Pace:
     often; but nothing waits for that longer than `longest`, and what the run as a whole has come to doesn't wait.
 
     What nobody waits for is written no more than `starts` times a second, of all workflows together, after the first
-    `at_once`: of many short runs most are over before that, and are written to once. What has begun waits for its turn
-    no longer than `begun`; that a run has yet to begin is told within `queued`.
+    `at_once`: of many short runs most are over before that, and are written to once. That a job runs is told within
+    `running`, that something was begun within `begun`, and that a run has yet to begin within `queued`.
     """
 
     workers: int = 8
@@ -35,20 +36,18 @@ class Pace:
     longest: float = 2.0
     starts: float = 5.0
     at_once: int = 10
+    running: float = 2.0
     begun: float = 5.0
     queued: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Unwritten:
-    """What nobody waits for: since when it is to be written, and when it has its turn among others.
-
-    `begun`: of a run that has begun.
-    """
+    """What nobody waits for: since when it is to be written, when its turn is, and how long it waits for it."""
 
     since: float
     turn: float
-    begun: bool
+    longest: float
 
 
 class Schedule:
@@ -71,8 +70,8 @@ class Schedule:
             return soonest
         if _urgent(before, after):
             return rested
-        known = self._waiting(key, now, begun=not first or _has_begun(after))
-        turn = min(known.turn, known.since + (self._pace.begun if known.begun else self._pace.queued))
+        known = self._waiting(key, now, self._longest(before, after, first=first))
+        turn = min(known.turn, known.since + known.longest)
         return max(rested, turn if first else max(turn, known.since + self._pace.patience))
 
     def written(self, key: WorkflowKey, began: float, now: float) -> None:
@@ -90,14 +89,20 @@ class Schedule:
         self._next.pop(key, None)
         self._settle(key, now)
 
-    def _waiting(self, key: WorkflowKey, now: float, *, begun: bool) -> _Unwritten:
+    def _longest(self, before: WorkflowStatus, after: WorkflowStatus, *, first: bool) -> float:
+        changed = after.changes_from(before).values()
+        if any(node.phase is JobPhase.RUNNING for state in changed for node in (state, *state.combinations)):
+            return self._pace.running
+        return self._pace.queued if first and not _has_begun(after) else self._pace.begun
+
+    def _waiting(self, key: WorkflowKey, now: float, longest: float) -> _Unwritten:
         known = self._unwritten.get(key)
-        if known is None or known.begun is not begun:
+        if known is None or known.longest != longest:
             self._settle(key, now)
             earliest = max(self._next_turn, now - (self._pace.at_once - 1) / self._pace.starts)
             turn = max(now, earliest)
             self._next_turn = earliest + 1 / self._pace.starts
-            known = self._unwritten[key] = _Unwritten(now, turn, begun)
+            known = self._unwritten[key] = _Unwritten(now, turn, longest)
         return known
 
     def _settle(self, key: WorkflowKey, now: float) -> None:

@@ -6,7 +6,7 @@ That all went as it was asked for is no news: the status says so, and an Event c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fairlead.model.phase import JobPhase, Reason, WorkflowPhase
 from fairlead.model.problem import quote
@@ -23,6 +23,12 @@ _ENDS = {
     WorkflowPhase.CANCELLED: "Cancelled",
     WorkflowPhase.INVALID: "Invalid",
 }
+
+MOST_JOBS: Final = 10
+"""Jobs that are told of one by one, of those that one status is new of; each costs a request."""
+
+_IN_ORDER: Final = frozenset({Reason.WAITING_FOR_ROOM, Reason.SUSPENDED})
+"""Everybody waits for their turn, and who suspended a workflow knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +60,32 @@ def _announce(before: WorkflowStatus, after: WorkflowStatus) -> Iterator[Announc
         said = f"{after.missed_runs} times of the schedule passed without a run"
         yield Announcement("MissedRuns", said, warning=True, identity=f"{here}/missed/{after.missed_runs}")
     known = {} if fresh else before.jobs
-    for job_id, state in (after.jobs if fresh else after.changes_from(before)).items():
-        if state.kept_from is not None:
-            continue
-        yield from _job(known.get(job_id), state, job_id, here)
+    changes = (after.jobs if fresh else after.changes_from(before)).items()
+    told = [_job(known.get(job_id), state, job_id, here) for job_id, state in changes if state.kept_from is None]
+    jobs = [each for each in told if each is not None]
+    yield from jobs[:MOST_JOBS]
+    if others := jobs[MOST_JOBS:]:
+        said = f"{len(others)} more jobs failed, were restarted, or wait: see the status"
+        yield Announcement("MoreJobs", said, warning=True, identity=f"{others[0].identity}/more")
     if after.phase in _ENDS and (fresh or before.phase is not after.phase):
         warning = after.phase in (WorkflowPhase.FAILED, WorkflowPhase.INVALID)
         said = f"run {after.run}: {after.message}" if after.phase is not WorkflowPhase.INVALID else after.message or ""
         yield Announcement(_ENDS[after.phase], said, warning=warning, identity=f"{here}/{after.phase}")
 
 
-def _job(before: JobStatus | None, after: JobStatus, job_id: JobId, here: str) -> Iterator[Announcement]:
+def _job(before: JobStatus | None, after: JobStatus, job_id: JobId, here: str) -> Announcement | None:
+    def warning(reason: str, otherwise: str, change: str) -> Announcement:
+        said = f"job {quote(job_id)}: {after.message or otherwise}"
+        return Announcement(reason, said, warning=True, identity=f"{here}/{job_id}/{change}")
+
     if after.phase is JobPhase.FAILED and (before is None or before.phase is not JobPhase.FAILED):
-        said = f"job {quote(job_id)}: {after.message or 'failed'}"
-        yield Announcement("JobFailed", said, warning=True, identity=f"{here}/{job_id}/failed")
-    elif (after.attempt or 0) > max(1, (before.attempt or 0) if before else 0):
-        said = f"job {quote(job_id)}: {after.message or 'restarted'}"
-        yield Announcement("JobRestarted", said, warning=True, identity=f"{here}/{job_id}/{after.attempt}")
-    elif _is_stuck(after) and not after.phase.ended and (before is None or not _is_stuck(before)):
-        said = f"job {quote(job_id)}: {after.message}"
-        yield Announcement("JobWaiting", said, warning=True, identity=f"{here}/{job_id}/{after.attempt}/waiting")
+        return warning("JobFailed", "failed", "failed")
+    if (after.attempt or 0) > max(1, (before.attempt or 0) if before else 0):
+        return warning("JobRestarted", "restarted", f"{after.attempt}")
+    if _is_stuck(after) and not after.phase.ended and (before is None or not _is_stuck(before)):
+        return warning("JobWaiting", "waits", f"{after.attempt}/waiting")
+    return None
 
 
 def _is_stuck(state: JobStatus) -> bool:
-    # Everybody waits for their turn; an Event for that would be a write more for each job.
-    return state.message is not None and state.reason is not Reason.WAITING_FOR_ROOM
+    return state.message is not None and state.reason not in _IN_ORDER

@@ -29,7 +29,7 @@ LARGE = """{steps: [{id: s, run: 'echo "x=$(head -c 9000 /dev/zero | tr "\\0" y)
 
 
 def _make_use_of_everything(sandbox: Sandbox) -> None:
-    """Cancel by a caller, read large outputs, let a workflow be deleted after its end, and end parts of a matrix."""
+    """Cancel by a caller, end parts of a matrix, read large outputs, delete the Lease, and a workflow after its end."""
     slow = {"defaults": {"image": "busybox:1.35"}, "jobs": {"one": {"commands": ["sleep 600"]}}}
     head = {"apiVersion": "fairlead.dev/v1alpha1", "kind": "WorkflowTemplate", "metadata": {"name": "slow"}}
     sandbox.kubectl.apply({**head, "spec": slow})
@@ -48,6 +48,9 @@ def _make_use_of_everything(sandbox: Sandbox) -> None:
     sandbox.kubectl.run("annotate", "fwf", "packed", "fairlead.dev/cancel=1")
     sandbox.wait("packed", "Cancelled")
     sandbox.run("large", f"{{defaults: {{image: 'busybox:1.35'}}, jobs: {{one: {LARGE}}}}}")
+    leases = sandbox.kubectl.within(NAMESPACE)
+    leases.run("delete", "leases", "--all")
+    wait_for("the operator to make its Lease anew", lambda: leases.items("leases"))
     sandbox.apply("brief", "{ttlAfterFinished: 1s, jobs: {one: {check: 'true'}}}")
     wait_for("the workflow to be deleted", lambda: sandbox.kubectl.get("fwf", "brief") is None)
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,19 @@ def test_a_run_that_waits_goes_forward_only() -> None:
 
     assert [status.phase for status in drill.statuses] == ["Queued", "Queued", "Running"]
     assert {each.type: each.status for each in drill.status.conditions}["Admitted"] == "True"
+
+
+def test_a_run_waits_from_its_creation_on_whatever_the_clock_says() -> None:
+    """An operator whose clock is behind counts by the API server's, whose seconds it takes to be over."""
+    found = {}
+    for created in (-60, 0, 1, 3600):
+        drill = waiting_run(Doors(held={"G"}))
+        moment = drill.now
+        drill.resource = replace(drill.resource, created_at=moment + timedelta(seconds=created))
+        drill.look()
+        assert drill.status.admission is not None
+        found[created] = (drill.status.admission.since - moment).total_seconds()
+    assert found == {-60: 0, 0: 0, 1: 2, 3600: 3601}
 
 
 def test_a_run_that_yields() -> None:

@@ -105,6 +105,7 @@ def workflow_record(document: Mapping[str, Any]) -> WorkflowRecord:
             labels=dict(metadata.get("labels") or {}),
             annotations=annotations,
             callers=_callers(attempt, annotations) if attempt is not None else (),
+            created_at=_time(metadata.get("creationTimestamp")),
         ),
         spec=document.get("spec") or {},
         status=status,

@@ -5,7 +5,8 @@ What is admitted is written into the status before anything starts: the others r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, assert_never
 
 from fairlead.expressions import EvaluationError, ExpressionError, fold, interpolate
 from fairlead.model.phase import JobPhase, Reason
@@ -18,6 +19,7 @@ from fairlead.plan.steps import flag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from fairlead.model.ids import NodeId
     from fairlead.model.spec import Concurrency
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 
 _MOST_GROUP = 255
+_PRECISION: Final = timedelta(seconds=1)
+"""Of a creationTimestamp, which is cut off."""
 
 
 def admit_run(run: Run) -> RunAdmission:
@@ -126,17 +130,23 @@ def push_aside(run: Run, job: JobPlan, node: Node) -> None:
 
 def _asked(run: Run, concurrency: Concurrency | None, contexts: Mapping[str, object]) -> AdmissionStatus:
     if concurrency is None:
-        return AdmissionStatus(since=run.now, priority=run.workflow.priority)
+        return AdmissionStatus(since=_from_now_on(run), priority=run.workflow.priority)
     group = one_line(interpolate(concurrency.group, contexts).strip(), _MOST_GROUP)
     if not group:
         raise EvaluationError(f"group, {quote(concurrency.group)}, is empty when filled in")
     return AdmissionStatus(
-        since=run.now,
+        since=_from_now_on(run),
         group=group,
         cancel_in_progress=flag(concurrency.cancel_in_progress, contexts),
         queue=concurrency.queue,
         priority=run.workflow.priority,
     )
+
+
+def _from_now_on(run: Run) -> datetime:
+    """Give the moment from which something waits. Those that wait are in order by it, though our clock were behind."""
+    created = run.resource.created_at
+    return run.now if created is None or created <= run.now else created + _PRECISION
 
 
 def _claim(run: Run, asked: AdmissionStatus, node: NodeId | None, *, counted: bool) -> Claim:

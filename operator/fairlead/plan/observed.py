@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Resource:
     """A Workflow resource, without its spec; `status` is what was last recorded in it.
 
-    `callers`: who waits for it where it was called, the nearest last.
+    `callers`: who waits for it where it was called, the nearest last. `created_at`: by the API server's clock, to the
+    second.
     """
 
     key: WorkflowKey
@@ -34,6 +35,7 @@ class Resource:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     callers: tuple[Caller, ...] = ()
+    created_at: datetime | None = None
 
     @property
     def depth(self) -> int:

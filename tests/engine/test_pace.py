@@ -32,7 +32,7 @@ STATUSES: dict[str, tuple[WorkflowStatus, WorkflowStatus, float]] = {
     "the first one, with a schedule": (NOTHING, a_run().but(scheduled_at=at(0)).status(), 0),
     "the first one, with the fence": (NOTHING, a_run().but(fence=1).status(), 0),
     "a job is made": (WAITS, BEGUN, 5),
-    "a job starts": (BEGUN, WORKS, 2),
+    "a job starts": (BEGUN, WORKS, 5),
     "a job ends": (WORKS, a_run().with_job("build", succeeded()).status(), 0),
     "a job is tried again": (WORKS, a_run().with_job("build", queued(2)).status(), 0),
     "another run begins": (WORKS, a_run(run=2).with_job("build", queued()).status(), 0),
@@ -49,7 +49,7 @@ def others(count: int) -> Sequence[WorkflowKey]:
 def test_what_nobody_waits_for_waits_with_others(name: str) -> None:
     """Behind a hundred others, starts wait for their turn, up to a limit; all else waits for nobody."""
     before, after, wait = STATUSES[name]
-    schedule = Schedule(Pace(starts=8, at_once=5, running=2, begun=5, queued=60))
+    schedule = Schedule(Pace(starts=8, at_once=5, begun=5, queued=60))
     for key in others(100):
         schedule.due(key, NOTHING, BEGUN, 7)
     assert schedule.due(KEY, before, after, 7) == 7 + wait
@@ -62,6 +62,15 @@ def test_one_alone_waits_for_nobody(name: str) -> None:
     assert Schedule(Pace(patience=1)).due(KEY, before, after, 7) == 7 + (name in ("a job is made", "a job starts"))
 
 
+def test_namespaces_dont_wait_for_each_other() -> None:
+    """A crowd is told of later in its own namespace; thousands of namespaces are not remembered for ever."""
+    schedule = Schedule(Pace(starts=8, at_once=5, begun=5, queued=60))
+    for number in range(3000):
+        for key in (WorkflowKey(f"n{number}", "one"), *others(1)):
+            schedule.due(key, NOTHING, BEGUN, 7 + number)
+    assert schedule.due(WorkflowKey("quiet", "ci"), NOTHING, BEGUN, 3007) == 3007
+
+
 def test_what_is_called_is_waited_for() -> None:
     """The first status of a called workflow is written at once: its caller goes by it."""
     schedule = Schedule(Pace())
@@ -72,7 +81,7 @@ def test_what_is_called_is_waited_for() -> None:
 
 def test_what_begins_counts_from_then() -> None:
     """The time for which a run waited for its turn doesn't hurry the record of its start."""
-    schedule = Schedule(Pace(starts=8, at_once=5, running=2, begun=5, queued=60))
+    schedule = Schedule(Pace(starts=8, at_once=5, begun=5, queued=60))
     for key in others(200):
         schedule.due(key, NOTHING, BEGUN, 0)
     schedule.due(KEY, NOTHING, WAITS, 0)
@@ -135,7 +144,7 @@ async def test_a_long_run_is_a_write_more() -> None:
 async def test_many_short_runs_are_little_more_than_two_writes_each() -> None:
     """Of many that come at once nearly all are over before something else than their end is due."""
     written = await Crowd(300).run(lasting=0.5)
-    assert (written["create"], written["event"], written["status"] <= 400) == (300, 0, True), written
+    assert (written["create"], written["event"], written["status"] <= 375) == (300, 0, True), written
 
 
 @virtually

@@ -91,12 +91,12 @@ def test_waited_for_in_vain() -> None:
 
 LOOKS = {
     "not taken up": (attempt_at("build"), None),
-    "taken up": (attempt_at("build", taken_up_at=NOW), at(5)),
+    "taken up": (attempt_at("build", taken_up_at=NOW), at(10)),
     "it has a Pod": (attempt_at("build", pod(), taken_up_at=NOW), None),
-    "looked once": (without_a_pod(), at(15)),
-    "looked twice": (without_a_pod(looked=15, looks=2), at(35)),
+    "looked once": (without_a_pod(), at(25)),
+    "looked twice": (without_a_pod(looked=15, looks=2), at(55)),
     "looked often": (without_a_pod(looked=600, looks=4000), at(660)),
-    "the first of a pack": (attempt_at("build", taken_up_at=NOW, index=0), at(5)),
+    "the first of a pack": (attempt_at("build", taken_up_at=NOW, index=0), at(10)),
     "another of a pack": (attempt_at("build", taken_up_at=NOW, index=1), None),
 }
 
@@ -117,12 +117,12 @@ def test_planned() -> None:
         return decision.actions, decision.look_again, found.phase, found.message
 
     begun = attempt_at("build", taken_up_at=NOW)
-    assert [plan(begun, 1), plan(begun, 5), plan(without_a_pod(QUOTA), 6)] == [
-        ((), at(5), "Queued", None),
+    assert [plan(begun, 1), plan(begun, 10), plan(without_a_pod(QUOTA), 11)] == [
+        ((), at(10), "Queued", None),
         ((ReadEvents(name_of("build"), node_of("build")),), None, "Queued", None),
         (
             (),
-            at(15),
+            at(25),
             "Queued",
             "its Pod can't be made: exceeded quota: q, requested: pods=1, used: pods=3, limited: pods=3",
         ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fairlead.model.phase import JobPhase
 from fairlead.model.status import JobStatus
 
 if TYPE_CHECKING:
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from fairlead.model.status import NodeStatus, WorkflowStatus
 
 _NOTHING: Final = JobStatus()
+_MANY: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Pace:
     Writing takes no more than `share` of the time, so that a large status, or a slow API server, is written to less
     often; but nothing waits for that longer than `longest`, and what the run as a whole has come to doesn't wait.
 
-    What nobody waits for is written no more than `starts` times a second, of all workflows together, after the first
-    `at_once`: of many short runs most are over before that, and are written to once. That a job runs is told within
-    `running`, that something was begun within `begun`, and that a run has yet to begin within `queued`.
+    What nobody waits for is written no more than `starts` times a second, of all workflows of a namespace together,
+    after the first `at_once`: of many short runs most are over before that, and are written to once. That something
+    goes on is told within `begun`, and that a run has yet to begin within `queued`.
     """
 
     workers: int = 8
@@ -36,8 +36,7 @@ class Pace:
     longest: float = 2.0
     starts: float = 5.0
     at_once: int = 10
-    running: float = 2.0
-    begun: float = 5.0
+    begun: float = 15.0
     queued: float = 60.0
 
 
@@ -58,7 +57,7 @@ class Schedule:
         # When the next may be written: what the run has come to, and what else.
         self._next: dict[WorkflowKey, tuple[float, float]] = {}
         self._unwritten: dict[WorkflowKey, _Unwritten] = {}
-        self._next_turn = float("-inf")
+        self._next_turns: dict[str, float] = {}
 
     def due(
         self, key: WorkflowKey, before: WorkflowStatus, after: WorkflowStatus, now: float, *, awaited: bool = False
@@ -70,7 +69,7 @@ class Schedule:
             return soonest
         if _urgent(before, after):
             return rested
-        known = self._waiting(key, now, self._longest(before, after, first=first))
+        known = self._waiting(key, now, self._pace.queued if first and not _has_begun(after) else self._pace.begun)
         turn = min(known.turn, known.since + known.longest)
         return max(rested, turn if first else max(turn, known.since + self._pace.patience))
 
@@ -89,19 +88,16 @@ class Schedule:
         self._next.pop(key, None)
         self._settle(key, now)
 
-    def _longest(self, before: WorkflowStatus, after: WorkflowStatus, *, first: bool) -> float:
-        changed = after.changes_from(before).values()
-        if any(node.phase is JobPhase.RUNNING for state in changed for node in (state, *state.combinations)):
-            return self._pace.running
-        return self._pace.queued if first and not _has_begun(after) else self._pace.begun
-
     def _waiting(self, key: WorkflowKey, now: float, longest: float) -> _Unwritten:
         known = self._unwritten.get(key)
         if known is None or known.longest != longest:
             self._settle(key, now)
-            earliest = max(self._next_turn, now - (self._pace.at_once - 1) / self._pace.starts)
+            burst = (self._pace.at_once - 1) / self._pace.starts
+            earliest = max(self._next_turns.get(key.namespace, now - burst), now - burst)
             turn = max(now, earliest)
-            self._next_turn = earliest + 1 / self._pace.starts
+            self._next_turns[key.namespace] = earliest + 1 / self._pace.starts
+            if len(self._next_turns) > _MANY:
+                self._next_turns = {name: next_ for name, next_ in self._next_turns.items() if next_ > now - burst}
             known = self._unwritten[key] = _Unwritten(now, turn, longest)
         return known
 
@@ -109,7 +105,7 @@ class Schedule:
         known = self._unwritten.pop(key, None)
         if known is not None and now < known.turn:
             # It didn't need its turn, so those to come have theirs sooner.
-            self._next_turn -= 1 / self._pace.starts
+            self._next_turns[key.namespace] = self._next_turns.get(key.namespace, now) - 1 / self._pace.starts
 
 
 def _is_first(before: WorkflowStatus, after: WorkflowStatus) -> bool:

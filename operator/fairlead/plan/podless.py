@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from fairlead.plan.observed import KubernetesJob
 
-_FIRST: Final = timedelta(seconds=5)
+_FIRST: Final = timedelta(seconds=10)
 """How long a Pod may take to be made, and to be seen, before the Events are looked at."""
 
 _LONGEST: Final = timedelta(minutes=1)

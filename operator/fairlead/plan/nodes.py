@@ -50,6 +50,9 @@ _RETRY = re.compile(r"; retry [0-9]+ of [0-9]+( in [0-9a-z.]+)?$")
 MOST_OUTPUTS = 512 * 1024
 """Bytes that the outputs of a run's jobs may take together: they stand in its status, which may have 1 MiB."""
 
+MOST_WITH_STEPS = 2000
+"""Jobs and combinations of a run that has all its steps in its status: half of what is told of a job is its steps."""
+
 _NOT_AGAIN = frozenset({Reason.OUTPUTS_TOO_LARGE, Reason.EXPRESSION_FAILED, Reason.JOB_REFUSED, Reason.DEADLOCKED})
 
 
@@ -219,7 +222,7 @@ def _ended(run: Run, job: JobPlan, node: Node, verdict: Ended, attempt: Kubernet
             "started_at": verdict.started_at or node.state.started_at,
             "exit_code": verdict.exit_code,
             "outputs": outputs,
-            "steps": _steps(run, job, contexts, verdict),
+            "steps": () if reason is None and _is_large(run) else _steps(run, job, contexts, verdict),
         }
     )
     if reason is None:
@@ -319,6 +322,14 @@ def check(run: Run, job: JobPlan, node: Node) -> None:
         node.state = end(node.state, JobPhase.SUCCEEDED, None, now=run.now)
     else:
         fail(run, job, node, Reason.CHECK_FAILED, f"its check does not hold: {one_line(job.check or '')}", run.now)
+
+
+def _is_large(run: Run) -> bool:
+    jobs = run.current.jobs
+    count = len(jobs)
+    if count <= MOST_WITH_STEPS:
+        count += sum(len(each.combinations) for each in jobs.values())
+    return count > MOST_WITH_STEPS
 
 
 def _steps(run: Run, job: JobPlan, contexts: Contexts, verdict: Ended) -> tuple[StepStatus, ...]:

@@ -1,18 +1,24 @@
-"""What the scenarios found, as a table in docs/reliability.md."""
+"""What the scenarios found, as a table in docs/reliability.md.
+
+It is kept in a file, in which each scenario's part is replaced when it is run again.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
+from e2e.faults.scenarios import Outcome
 from e2e.testcluster.settings import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from e2e.faults.scenarios import Outcome
-
+RESULTS: Final = Path(__file__).with_name("results.json")
 DOCUMENT: Final = REPOSITORY / "docs" / "reliability.md"
 _HEAD: Final = "| Fault | How often | Under which load | Result |\n|---|---|---|---|\n"
 _BLOCK: Final = "<!-- {name} -->\n{text}<!-- end of {name} -->"
@@ -24,11 +30,20 @@ def line(outcome: Outcome) -> str:
     return "\n".join([first, *(f"    {each}" for each in outcome.found)])
 
 
-def write(outcomes: Sequence[Outcome], seed: int) -> None:
-    """Put the table into the document."""
-    rows = "".join(f"| {each.fault} | {each.times} | {each.load} | {_result(each)} |\n" for each in outcomes)
+def keep(name: str, outcomes: Sequence[Outcome], seed: int) -> None:
+    """Keep the outcomes of a scenario that was run in full, and put the table of all that are kept into the document."""
     day = datetime.now(UTC).date().isoformat()
-    replace_block("faults", f"{_HEAD}{rows}\nRun on {day}, seed {seed}: `make faults SEED={seed}`.\n")
+    known: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    known[name] = {"seed": seed, "day": day, "outcomes": [asdict(each) for each in outcomes]}
+    RESULTS.write_text(json.dumps(known, indent=1) + "\n")
+    rows = "".join(_row(each) for part in known.values() for each in part["outcomes"])
+    runs = ", ".join(sorted({f"{part['day']} with seed {part['seed']}" for part in known.values()}))
+    replace_block("faults", f"{_HEAD}{rows}\nRun on {runs}, scenario by scenario: `make faults`.\n")
+
+
+def _row(kept: dict[str, Any]) -> str:
+    outcome = Outcome(**kept)
+    return f"| {outcome.fault} | {outcome.times} | {outcome.load} | {_result(outcome)} |\n"
 
 
 def replace_block(name: str, text: str) -> None:

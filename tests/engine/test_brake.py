@@ -47,6 +47,22 @@ async def test_a_pause_that_did_not_help() -> None:
 
 
 @virtually
+async def test_one_refusal_among_many_answers() -> None:
+    """Where ten requests got through since the last pause, that has helped: the next one is short again."""
+    found = []
+    for passed in (10, 10, 9, 10):
+        brake = Brake()
+        for _ in range(3):
+            brake.pull(1)
+            await brake.released()
+            for _ in range(passed):
+                brake.passed()
+        brake.pull(1)
+        found.append(await paused(brake))
+    assert found == [1, 1, 8, 1]
+
+
+@virtually
 async def test_more_than_anybody_waits() -> None:
     """A server that asks for an hour is asked again after half a minute."""
     brake = Brake()

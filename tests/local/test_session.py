@@ -127,10 +127,10 @@ async def test_cancel_from_elsewhere(machine: Machine) -> None:
 
 async def test_cancel_while_a_service_starts(machine: Machine) -> None:
     """A job that waits for its service ends at once, and the service with it."""
-    service = {"image": "x", "command": ["sleep", "6547"], "healthCheck": {"command": ["false"], "retries": 100}}
+    service = {"image": "x", "command": ["sleep", "65706547"], "healthCheck": {"command": ["false"], "retries": 100}}
     session = machine.session(machine.record(spec({"a": job("echo never", services={"db": service})})))
     running = asyncio.create_task(session.run())
-    await happens(lambda: alive("6547"))
+    await happens(lambda: alive("65706547"))
     session.cancel()
     status = await running
     assert (phases(status), machine.lines()) == ({"a": "Cancelled Cancelled"}, [])
@@ -196,7 +196,7 @@ async def test_crash(machine: Machine) -> None:
     """After the process was killed another one carries the run on: what ended stays, what ran is run again."""
     jobs = {
         "a": job("echo a >> ran"),
-        "b": job("echo b >> ran; touch up; test -e go || exec sleep 6543", needs=["a"]),
+        "b": job("echo b >> ran; touch up; test -e go || exec sleep 65306543", needs=["a"]),
         "c": job("echo c >> ran", needs=["b"]),
     }
     machine.record(spec(jobs))
@@ -212,20 +212,22 @@ async def test_crash(machine: Machine) -> None:
         {"a": "Succeeded", "b": "Succeeded", "c": "Succeeded"},
         ["a", "b", "b", "c"],
     )
-    assert (state_of(status, "b").attempt, alive("6543")) == (2, [])
+    assert (state_of(status, "b").attempt, alive("65306543")) == (2, [])
     assert machine.log("b", attempt=1) != ""
 
 
 async def test_crash_in_a_copy(machine: Machine) -> None:
     """Processes, workspaces and drivers' folders that a killed process left are gone once another one runs anything."""
     code = _IN_A_COPY
-    machine.record(spec({"a": job("trap '' TERM HUP INT; touch up; setsid sleep 6544 & sleep 6544; :")}), "dead")
+    machine.record(
+        spec({"a": job("trap '' TERM HUP INT; touch up; setsid sleep 65406544 & sleep 65406544; :")}), "dead"
+    )
     with python(code, machine.state.folder, machine.workspace) as other:
-        await happens(lambda: len(alive("6544")) >= 2, "its start")
+        await happens(lambda: len(alive("65406544")) >= 2, "its start")
         other.kill()
     left = (len(machine.left()) > 3, len(alive(str(machine.state.folder))) > 1)
     await machine.run(spec({"a": job("true")}))
-    assert (left, machine.left(), alive("6544")) == ((True, True), [], [])
+    assert (left, machine.left(), alive("65406544")) == ((True, True), [], [])
 
 
 _IN_A_COPY = """
@@ -256,7 +258,7 @@ async def test_leftovers_of_another_engine(machine: Machine) -> None:
 async def test_crash_with_a_call(machine: Machine, tmp_path: Path) -> None:
     """A workflow that was called is carried on, too."""
     (tmp_path / "template").write_text("x")
-    machine.templates = {"t": {"jobs": {"x": job("echo x >> ran; touch up; test -e go || exec sleep 6545")}}}
+    machine.templates = {"t": {"jobs": {"x": job("echo x >> ran; touch up; test -e go || exec sleep 65506545")}}}
     machine.record(spec({"a": {"uses": "t"}, "b": job("echo b >> ran", needs=["a"])}))
     with python(_WITH_A_CALL, machine.state.folder, machine.workspace, repr(machine.templates)) as other:
         await happens(lambda: is_up(machine))
@@ -300,11 +302,11 @@ async def test_no_rights(machine: Machine) -> None:
 
 async def test_full_disk(machine: Machine) -> None:
     """A disk that gets full while it runs ends the run with what is wrong, and nothing is left running."""
-    machine.record(spec({"a": job("sleep 6546"), "b": job("true")}))
+    machine.record(spec({"a": job("sleep 65606546"), "b": job("true")}))
     with machine.apart("ci") as other:
-        await happens(lambda: alive("6546"))
+        await happens(lambda: alive("65606546"))
         resource.prlimit(other.pid, resource.RLIMIT_FSIZE, (300, 300))
         machine.annotate("ci", cancel="1")
         error = said(other)["error"]
     expected = f"the state folder {machine.state.folder} can't be used: File too large"
-    assert (error, alive("6546"), machine.status()["phase"]) == (expected, [], "Running")
+    assert (error, alive("65606546"), machine.status()["phase"]) == (expected, [], "Running")

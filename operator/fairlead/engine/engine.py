@@ -310,6 +310,7 @@ class Engine:
                     refusals.update(dict.fromkeys(nodes, Refusal(str(error), unheard=True)))
                     unheard.add(create.name)
                     return error
+            self._brake.passed()
             for node in nodes:
                 refusals.pop(node, None)
             for each in attempts_of(create):
@@ -362,6 +363,7 @@ class Engine:
         except UnavailableError:
             self._unheard[key] = record.version
             raise
+        self._brake.passed()
         self._unheard.pop(key, None)
         self._schedule.written(key, now, asyncio.get_running_loop().time())
         self._observer.changed(key, before, after)

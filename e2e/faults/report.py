@@ -31,7 +31,7 @@ def line(outcome: Outcome) -> str:
 
 
 def keep(name: str, outcomes: Sequence[Outcome], seed: int) -> None:
-    """Keep the outcomes of a scenario that was run in full, and put the table of all that are kept into the document."""
+    """Keep the outcomes of a scenario that was run in full, and put the table of all that is kept into the document."""
     day = datetime.now(UTC).date().isoformat()
     known: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     known[name] = {"seed": seed, "day": day, "outcomes": [asdict(each) for each in outcomes]}

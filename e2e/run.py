@@ -27,7 +27,7 @@ from e2e.testcluster.settings import REPOSITORY
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-AT_A_TIME: Final = 3
+AT_A_TIME: Final = 2
 """Processes on two cores; more of them make each other late, as some modules do several things at a time, too."""
 LONGEST_FIRST: Final = (
     "semantics",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from fairlead.plan import ContainerTerminated, KubernetesJob
 
 GRACE = timedelta(seconds=60)
+AWAY = "dial unix /run/containerd.sock: connect: connection refused"
+OLD = {"scheduled_at": at(-600)}
 PLAIN = a_spec().job("build", commands=["make", "make check"], timeout="10m").workflow().jobs[JobId("build")]
 WITH_OUTPUTS = a_spec().job("build", outputs={"a": "b"}).workflow().jobs[JobId("build")]
 
@@ -190,6 +192,18 @@ TABLE: dict[str, tuple[KubernetesJob, Verdict]] = {
     "no such Secret": (
         attempt_at("build", pod(waiting("CreateContainerError", "a"), scheduled_at=at(-61))),
         Ended(Reason.MISCONFIGURED, "CreateContainerError: a", None),
+    ),
+    "the container runtime is away": (
+        attempt_at("build", pod(waiting("CreateContainerError", f"error reading from server: {AWAY}"), **OLD)),
+        Waiting(f"CreateContainerError: error reading from server: {AWAY}"),
+    ),
+    "the container runtime is away before the image was looked for": (
+        attempt_at("build", pod(waiting("ImageInspectError", f"code = Unavailable: {AWAY}"), **OLD)),
+        Waiting(f"ImageInspectError: code = Unavailable: {AWAY}"),
+    ),
+    "the registry is away": (
+        attempt_at("build", pod(waiting("ErrImagePull", "dial tcp 192.0.2.1:443: connection refused"), **OLD)),
+        Ended(Reason.IMAGE_PULL_FAILED, "ErrImagePull: dial tcp 192.0.2.1:443: connection refused", None),
     ),
 }
 

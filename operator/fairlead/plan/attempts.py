@@ -170,6 +170,8 @@ def _waiting_or_going(pod: Pod, job: JobPlan, now: datetime, grace: timedelta) -
         return Going(container.started_at)
     trouble = waiting_trouble(container) if isinstance(container, ContainerWaiting) else None
     trouble = trouble or service_trouble(pod, job, now)
+    if trouble is not None and trouble.of_node:
+        return Waiting(trouble.message)
     if trouble is not None:
         until = _last_progress(pod, now) + grace
         if trouble.may_pass and now < until:

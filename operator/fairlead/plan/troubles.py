@@ -12,7 +12,7 @@ counts as never ready, which is true in any case.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -56,11 +56,15 @@ _PROBE_SLACK = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why a Pod's steps don't start. `may_pass`: it may be over in a while, so patience is in order."""
+    """Why a Pod's steps don't start. `may_pass`: it may be over in a while, so patience is in order.
+
+    `of_node`: the node can't start anything now; it comes back, or Kubernetes gives its Pods up.
+    """
 
     reason: Reason
     message: str
     may_pass: bool = False
+    of_node: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +82,18 @@ def waiting_trouble(container: ContainerWaiting) -> Trouble | None:
         case "InvalidImageName":
             return Trouble(Reason.IMAGE_PULL_FAILED, f"not an image's name: {one_line(container.message)}")
         case reason if reason in _PULL_TROUBLE:
-            return Trouble(Reason.IMAGE_PULL_FAILED, said, may_pass=True)
+            return Trouble(Reason.IMAGE_PULL_FAILED, said, may_pass=True, of_node=_runtime_is_away(container))
         case reason if reason in _CONFIG_TROUBLE:
-            return Trouble(Reason.MISCONFIGURED, said, may_pass=True)
+            return Trouble(Reason.MISCONFIGURED, said, may_pass=True, of_node=_runtime_is_away(container))
         case _:
             return None
+
+
+def _runtime_is_away(container: ContainerWaiting) -> bool:
+    if container.reason in _PULL_TROUBLE and container.reason != "ImageInspectError":
+        # A registry that refuses connections is the image's trouble; the runtime's socket is the node's.
+        return "dial unix" in container.message
+    return RUNTIME_WENT_AWAY.search(container.message) is not None
 
 
 def service_trouble(pod: Pod, job: JobPlan, now: datetime) -> Trouble | None:
@@ -146,7 +157,7 @@ def _trouble(state: ServiceState, job: JobPlan, now: datetime) -> Trouble | None
     match state.container:
         case ContainerWaiting():
             found = waiting_trouble(state.container)
-            return found and Trouble(found.reason, f"{name}: {found.message}", may_pass=found.may_pass)
+            return found and replace(found, message=f"{name}: {found.message}")
         case ContainerRunning(started_at=started) if started is not None:
             return _never_checked(name, started, _check(state, job), now)
         case _:

@@ -62,6 +62,17 @@ def test_a_failed_renewal_is_tried_again() -> None:
     assert replica.roster.next_look(3.2) == 4.2
 
 
+def test_what_ran_out_before_its_renewal_was_answered_is_taken_once_more() -> None:
+    """Looks that came in between were dropped; only who takes a Lease up looks at everything again."""
+    server = LeaseServer()
+    replica = Replica(server)
+    replica.step(0)
+    (renewal,) = replica.moves(6)
+    replica.roster.written(renewal, server.write(renewal.lease), 6, 8.1)
+    assert replica.roster.held() == ()
+    assert replica.step(8.1) == ["TAKE 0"]
+
+
 def test_a_dead_holders_lease_is_taken() -> None:
     """Others take a Lease ten seconds after they saw it renewed for the last time, whatever the times in it say."""
     server = LeaseServer()

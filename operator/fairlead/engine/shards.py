@@ -215,11 +215,19 @@ class Roster:
             self._held.pop(lease_id, None)
 
     def written(self, move: Move, lease: Lease, began: float, now: float) -> None:
-        """Take note of the answer to a write that was begun at some time."""
+        """Take note of the answer to a write that was begun at some time.
+
+        What ran out before its renewal was answered is lost like any other, and to be taken once more: the looks that
+        came meanwhile found it not to be ours, and were dropped.
+        """
+        held = self._held.get(lease.id)
         if move.before is not None:
             self._held[lease.id] = _Held(began, move.before)
-        elif move.act is Act.RENEW and lease.id in self._held:
-            self._held[lease.id].since = began
+        elif move.act is Act.RENEW and held is not None:
+            if now < self._until(held):
+                held.since = began
+            else:
+                del self._held[lease.id]
         self.see(lease, now)
 
     def failed(self, move: Move, now: float) -> None:

@@ -13,8 +13,8 @@ import aiohttp
 from bench import shapes
 from bench.hop import quantile
 from bench.process import Operator
+from bench.running import apply
 from bench.stage import say
-from bench.throughput import apply
 
 if TYPE_CHECKING:
     from pathlib import Path

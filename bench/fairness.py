@@ -19,8 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from bench import shapes
 from bench.observer import StuckError
 from bench.process import Operator
+from bench.running import apply
 from bench.stage import DEFAULT, RAISED, Stage, say
-from bench.throughput import apply
 from e2e.support.harness import Harness
 from fairlead.kube.client import Client
 from fairlead.kube.connection import connect

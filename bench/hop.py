@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from bench import shapes
 from bench.ceiling import Ceiling
 from bench.manifests import Node, ready_made
+from bench.running import apply
 from bench.stage import say
-from bench.throughput import apply
 from e2e.support.installation import NAMESPACE, RELEASE, Installation, operator_image
 from e2e.support.kubectl import Kubectl
 

@@ -17,8 +17,8 @@ from bench import shapes
 from bench.ceiling import AT_ONCE
 from bench.manifests import manifests
 from bench.process import Operator
+from bench.running import apply
 from bench.stage import FAKE_NODES, say
-from bench.throughput import apply
 from fairlead.model.crd import GROUP, PLURAL, VERSION
 
 if TYPE_CHECKING:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from typing import TYPE_CHECKING
 
 from bench import audit, shapes
-from bench.process import Operator
+from bench.running import run
 from bench.stage import RAISED, say
-from bench.throughput import apply, until_recorded
 
 if TYPE_CHECKING:
     from bench.shapes import Json
@@ -45,29 +42,13 @@ def _matrix(width: int, strategy: Json) -> Json:
 
 
 async def _made(stage: Stage, document: Json, width: int, patience: float) -> Json:
-    async with stage.namespace("packs") as observer:
-        operator = Operator(observer.namespace, stage.folder / "operator.log")
-        operator.start()
-        try:
-            await asyncio.to_thread(operator.wait_until_ready)
-            mark, before, start = stage.mark(), operator.usage(), time.perf_counter()
-            await apply(observer, [document])
-            await observer.until(f"the end of {width} Pods", lambda seen: len(seen.ended) >= width, patience)
-            recorded = await until_recorded(observer, 1, patience)
-            after = operator.usage()
-            await observer.until("complete Jobs", lambda seen: len(seen.complete) >= len(seen.jobs), patience)
-            # The audit log is written in batches.
-            await asyncio.sleep(1)
-            counts = audit.counted(mark.asked(), observer.namespace)
-        finally:
-            operator.stop()
-        seen = observer.seen
-        every = sum(audit.writes(count) for agent, count in counts.items() if agent != "fairlead-bench")
-        return {
-            "clusterWrites": every,
-            "operatorWrites": audit.writes(counts.get("fairlead", {})),
-            "lastPodS": round(max(seen.pods.values()) - start, 2),
-            "lastEndS": round(max(seen.ended.values()) - start, 2),
-            "recordedS": round(recorded - start, 2),
-            "operatorCpuMs": round(1000 * (after.cpu - before.cpu)),
-        }
+    ran = await run(stage, "packs", [document], width, patience, complete=True)
+    every = sum(audit.writes(count) for agent, count in ran.requests.items() if agent != "fairlead-bench")
+    return {
+        "clusterWrites": every,
+        "operatorWrites": audit.writes(ran.requests.get("fairlead", {})),
+        "lastPodS": round(max(ran.seen.pods.values()) - ran.start, 2),
+        "lastEndS": round(max(ran.seen.ended.values()) - ran.start, 2),
+        "recordedS": round(ran.recorded - ran.start, 2),
+        "operatorCpuMs": round(1000 * ran.cpu),
+    }

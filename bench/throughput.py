@@ -7,19 +7,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from bench import audit, shapes
-from bench.ceiling import AT_ONCE, Ceiling
+from bench.ceiling import Ceiling
 from bench.manifests import ready_made
-from bench.process import Operator
+from bench.running import run
 from bench.stage import RAISED, say
-from fairlead.model.crd import GROUP, PLURAL, VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from bench.observer import Observer, Seen
+    from bench.observer import Seen
     from bench.shapes import Json
     from bench.stage import Stage
 
@@ -75,31 +70,15 @@ async def measure(stage: Stage, limits: str, load: Load) -> Json:
 
 
 async def _by_fairlead(stage: Stage, load: Load, patience: float) -> Json:
-    async with stage.namespace("fairlead") as observer:
-        operator = Operator(observer.namespace, stage.folder / "operator.log")
-        operator.start()
-        try:
-            await asyncio.to_thread(operator.wait_until_ready)
-            mark, before, start = stage.mark(), operator.usage(), time.perf_counter()
-            await apply(observer, load.documents)
-            applied = time.perf_counter() - start
-            size = load.jobs
-            await observer.until(f"the end of {size} Jobs", lambda seen: len(seen.ended) >= size, patience)
-            recorded = await until_recorded(observer, len(load.documents), patience)
-            after = operator.usage()
-            # The audit log is written in batches.
-            await asyncio.sleep(1)
-            counts = audit.counted(mark.asked(), observer.namespace)
-        finally:
-            operator.stop()
-        return {
-            **figures(observer.seen, start, len(load.documents)),
-            "appliedS": round(applied, 2),
-            "recordedS": round(recorded - start, 2),
-            "cpuMsPerJob": round(1000 * (after.cpu - before.cpu) / size, 2),
-            "peakMiB": round(after.peak),
-            **_requests(counts, len(load.documents), size),
-        }
+    ran = await run(stage, "fairlead", load.documents, load.jobs, patience)
+    return {
+        **figures(ran.seen, ran.start, len(load.documents)),
+        "appliedS": round(ran.applied - ran.start, 2),
+        "recordedS": round(ran.recorded - ran.start, 2),
+        "cpuMsPerJob": round(1000 * ran.cpu / load.jobs, 2),
+        "peakMiB": round(ran.peak),
+        **_requests(ran.requests, len(load.documents), load.jobs),
+    }
 
 
 async def _by_ceiling(stage: Stage, load: Load, patience: float) -> Json:
@@ -114,34 +93,6 @@ async def _by_ceiling(stage: Stage, load: Load, patience: float) -> Json:
             **figures(observer.seen, start, len(load.documents)),
             "clusterWritesPerJob": round(every / len(jobs), 2),
         }
-
-
-async def apply(observer: Observer, documents: Sequence[Json]) -> None:
-    """POST Workflows, several at a time."""
-    path = f"/apis/{GROUP}/{VERSION}/namespaces/{observer.namespace}/{PLURAL}"
-    room = asyncio.Semaphore(AT_ONCE)
-
-    async def post(body: bytes) -> None:
-        async with room:
-            await observer.client.request("POST", path, PLURAL, body, metadata_only=True)
-
-    await asyncio.gather(*(post(orjson.dumps(each)) for each in documents))
-
-
-async def until_recorded(observer: Observer, count: int, patience: float) -> float:
-    """Wait until so many Workflows are recorded as ended; give the moment. Raises RuntimeError where one failed."""
-    path = f"/apis/{GROUP}/{VERSION}/namespaces/{observer.namespace}/{PLURAL}"
-    deadline = time.perf_counter() + patience
-    while True:
-        documents, _ = await observer.client.list(path, PLURAL)
-        now = time.perf_counter()
-        phases = [(each.get("status") or {}).get("phase") for each in documents]
-        if phases.count("Succeeded") >= count:
-            return now
-        if "Failed" in phases or now > deadline:
-            messages = {(each.get("status") or {}).get("message") for each in documents}
-            raise RuntimeError(f"not all Workflows succeeded: {sorted(map(str, messages))[:3]}")
-        await asyncio.sleep(0.2)
 
 
 def figures(seen: Seen, start: float, workflows: int) -> Json:

@@ -34,15 +34,12 @@ from fairlead.engine.specs import Specs
 from fairlead.engine.store import Store
 from fairlead.plan import (
     CallWorkflow,
-    CreateJob,
-    CreatePack,
-    DeleteJob,
-    DeletePod,
-    EndPack,
+    Making,
     Observed,
     Planner,
     Policy,
     Refusal,
+    Removal,
     attempts_of,
 )
 from fairlead.plan.admission import Limits
@@ -55,7 +52,7 @@ if TYPE_CHECKING:
     from fairlead.engine.ports import Cluster, Observer
     from fairlead.engine.store import WorkflowRecord
     from fairlead.model.ids import NodeId, WorkflowKey
-    from fairlead.plan import Decision, Making
+    from fairlead.plan import Decision
     from fairlead.plan.neighbours import Neighbours
 
 
@@ -228,7 +225,7 @@ class Engine:
         for action in decision.actions:
             try:
                 await act(cluster, record, action)
-                if isinstance(action, DeleteJob | EndPack | DeletePod):
+                if isinstance(action, Removal):
                     self._observer.deleted(record.resource.key, action)
             except EngineError as error:
                 trouble = trouble or error
@@ -382,4 +379,4 @@ class Engine:
 
 
 def _creations(decision: Decision) -> list[Making]:
-    return [action for action in decision.actions if isinstance(action, CreateJob | CallWorkflow | CreatePack)]
+    return [action for action in decision.actions if isinstance(action, Making)]

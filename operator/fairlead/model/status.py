@@ -343,13 +343,10 @@ def _dumped(state: NodeStatus) -> dict[str, Any]:
 
 
 def _say_the_same(state: JobStatus, other: JobStatus) -> bool:
-    pairs = zip_longest(state.combinations, other.combinations)
-    return (
-        len(state.combinations) == len(other.combinations)
-        and _job_to_json(state.model_copy(update=_NO_COMBINATIONS))
-        == _job_to_json(other.model_copy(update=_NO_COMBINATIONS))
-        and all(one is each or _dumped(one) == _dumped(each) for one, each in pairs)
-    )
+    if len(state.combinations) != len(other.combinations) or _dumped(state) != _dumped(other):
+        return False
+    pairs = zip(state.combinations, other.combinations, strict=True)
+    return all(one is each or _dumped(one) == _dumped(each) for one, each in pairs)
 
 
 def _read_job(part: Any, known: JobStatus | None, before: Any) -> JobStatus:  # noqa: ANN401  JSON
@@ -373,9 +370,6 @@ def _combinations(known: JobStatus | None, part: Any) -> tuple[tuple[Combination
     if known is None or not known.combinations or not isinstance(part, dict):
         return (), []
     return known.combinations, part["combinations"]
-
-
-_NO_COMBINATIONS: dict[str, object] = {"combinations": ()}
 
 
 def _equal(part: object, other: object) -> bool:

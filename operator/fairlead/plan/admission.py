@@ -186,5 +186,4 @@ def _nodes(jobs: Mapping[JobId, JobStatus]) -> Iterator[tuple[NodeId, NodeStatus
 
 
 def _call_works(call: CalledWorkflow) -> bool:
-    phase = call.status.phase
-    return call.works or phase is None or not phase.ended
+    return call.works or not call.over

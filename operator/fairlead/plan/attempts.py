@@ -23,6 +23,7 @@ from fairlead.plan.troubles import (
     NOT_STARTED,
     OUT_OF_MEMORY,
     RUNTIME_WENT_AWAY,
+    Patience,
     patience_ends,
     restarts_while_running,
     service_trouble,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from fairlead.model.report import Report
     from fairlead.model.workflow import JobPlan
     from fairlead.plan.observed import KubernetesJob, Pod
+    from fairlead.plan.troubles import Trouble
 
 TIMED_OUT = 124
 """The exit code of a timeout, as the command of that name has it."""
@@ -170,13 +172,8 @@ def _waiting_or_going(pod: Pod, job: JobPlan, now: datetime, grace: timedelta) -
         return Going(container.started_at)
     trouble = waiting_trouble(container) if isinstance(container, ContainerWaiting) else None
     trouble = trouble or service_trouble(pod, job, now)
-    if trouble is not None and trouble.of_node:
-        return Waiting(trouble.message)
     if trouble is not None:
-        until = _last_progress(pod, now) + grace
-        if trouble.may_pass and now < until:
-            return Waiting(trouble.message, until)
-        return Ended(trouble.reason, trouble.message, None)
+        return _in_trouble(trouble, _last_progress(pod, now) + grace, now)
     if pod.trouble:
         return Waiting(f"can't be scheduled: {one_line(pod.trouble)}")
     service = waits_for(pod, job)
@@ -187,10 +184,18 @@ def _without_a_pod(attempt: KubernetesJob, now: datetime, grace: timedelta) -> W
     trouble = podless_trouble(attempt)
     if trouble is None:
         return Waiting()
-    if trouble.may_pass or attempt.taken_up_at is None:
+    if attempt.taken_up_at is None:
         return Waiting(trouble.message)
-    until = attempt.taken_up_at + grace
-    return Waiting(trouble.message, until) if now < until else Ended(trouble.reason, trouble.message, None)
+    return _in_trouble(trouble, attempt.taken_up_at + grace, now)
+
+
+def _in_trouble(trouble: Trouble, until: datetime, now: datetime) -> Waiting | Ended:
+    """Wait as long as there is patience for it; `until`: when the grace is over."""
+    if trouble.patience is Patience.ENDLESS:
+        return Waiting(trouble.message)
+    if trouble.patience is Patience.GRACE and now < until:
+        return Waiting(trouble.message, until)
+    return Ended(trouble.reason, trouble.message, None)
 
 
 def _last_progress(pod: Pod, now: datetime) -> datetime:

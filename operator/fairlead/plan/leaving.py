@@ -55,7 +55,7 @@ def _ended_at(run: Run, job: JobPlan, attempt: KubernetesJob | CalledWorkflow) -
     ended = run.states[job.id].finished_at
     if isinstance(attempt, CalledWorkflow):
         # It comes to its end by itself, for which its own jobs that clean up may take as long as they like.
-        ended = attempt.status.finished_at if _is_over(attempt) else None
+        ended = attempt.status.finished_at if attempt.over else None
     return min(ended or run.now, run.now)
 
 
@@ -73,9 +73,5 @@ def _at_work(run: Run, job: JobPlan) -> list[KubernetesJob | CalledWorkflow]:
 
 def _works(attempt: KubernetesJob | CalledWorkflow) -> bool:
     if isinstance(attempt, CalledWorkflow):
-        return attempt.works or not (attempt.deleting or _is_over(attempt))
+        return attempt.works or not (attempt.deleting or attempt.over)
     return works(attempt)
-
-
-def _is_over(call: CalledWorkflow) -> bool:
-    return call.status.phase is not None and call.status.phase.ended

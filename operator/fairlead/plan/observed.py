@@ -183,6 +183,11 @@ class CalledWorkflow:
     run_group: str | None = None
     works: bool = False
 
+    @property
+    def over(self) -> bool:
+        """Whether it is recorded to have ended, or that its spec is invalid."""
+        return self.status.phase is not None and self.status.phase.ended
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

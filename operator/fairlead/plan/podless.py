@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from fairlead.model.phase import Reason
 from fairlead.model.problem import one_line
-from fairlead.plan.troubles import Trouble
+from fairlead.plan.troubles import Patience, Trouble
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -61,4 +61,4 @@ def podless_trouble(job: KubernetesJob) -> Trouble | None:
         return None
     wrong = _DECIDED.search(said) is not None and _MAY_PASS.search(said) is None
     message = f"its Pod can't be made: {one_line(_SAID_FIRST.sub('', said), _MOST_TEXT)}"
-    return Trouble(Reason.MISCONFIGURED, message, may_pass=not wrong)
+    return Trouble(Reason.MISCONFIGURED, message, Patience.GRACE if wrong else Patience.ENDLESS)

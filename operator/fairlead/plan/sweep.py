@@ -97,10 +97,12 @@ def _endings(
                 yield DeleteJob(each.name)
         elif each.status.run is not None and not (each.status.ended or each.deleting or each.cancelling):
             yield CancelWorkflow(each.name, each.status.run)
-    if packs:
-        kept = [each for each in wanted if isinstance(each, KubernetesJob) and each.name in packs]
-        for name, members in packs.items():
-            yield from _pack_endings(name, members, [each for each in kept if each.name == name])
+    kept: dict[str, list[KubernetesJob]] = {name: [] for name in packs}
+    for each in wanted if packs else ():
+        if isinstance(each, KubernetesJob) and each.name in kept:
+            kept[each.name].append(each)
+    for name, members in packs.items():
+        yield from _pack_endings(name, members, kept[name])
 
 
 def _pack_endings(name: str, members: list[KubernetesJob], kept: list[KubernetesJob]) -> Iterator[Ending]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from fairlead.model.duration import format_duration
@@ -54,17 +55,24 @@ _PROBE_SLACK = timedelta(seconds=15)
 """What the kubelet may take beyond a check's own time to give a service up."""
 
 
+class Patience(StrEnum):
+    """How long a trouble is waited for."""
+
+    NONE = "none"
+    """It can't pass."""
+    GRACE = "grace"
+    """It may be over in a while: what is missing may be made, as a Secret or an image."""
+    ENDLESS = "endless"
+    """It isn't the job's: a quota empties itself, and a node comes back, or Kubernetes gives its Pods up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why a Pod's steps don't start. `may_pass`: it may be over in a while, so patience is in order.
-
-    `of_node`: the node can't start anything now; it comes back, or Kubernetes gives its Pods up.
-    """
+    """Why a Pod's steps don't start, and for how long it is waited whether they do."""
 
     reason: Reason
     message: str
-    may_pass: bool = False
-    of_node: bool = False
+    patience: Patience = Patience.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +90,20 @@ def waiting_trouble(container: ContainerWaiting) -> Trouble | None:
         case "InvalidImageName":
             return Trouble(Reason.IMAGE_PULL_FAILED, f"not an image's name: {one_line(container.message)}")
         case reason if reason in _PULL_TROUBLE:
-            return Trouble(Reason.IMAGE_PULL_FAILED, said, may_pass=True, of_node=_runtime_is_away(container))
+            return Trouble(Reason.IMAGE_PULL_FAILED, said, _patience(container))
         case reason if reason in _CONFIG_TROUBLE:
-            return Trouble(Reason.MISCONFIGURED, said, may_pass=True, of_node=_runtime_is_away(container))
+            return Trouble(Reason.MISCONFIGURED, said, _patience(container))
         case _:
             return None
 
 
-def _runtime_is_away(container: ContainerWaiting) -> bool:
+def _patience(container: ContainerWaiting) -> Patience:
     if container.reason in _PULL_TROUBLE and container.reason != "ImageInspectError":
         # A registry that refuses connections is the image's trouble; the runtime's socket is the node's.
-        return "dial unix" in container.message
-    return RUNTIME_WENT_AWAY.search(container.message) is not None
+        runtime_is_away = "dial unix" in container.message
+    else:
+        runtime_is_away = RUNTIME_WENT_AWAY.search(container.message) is not None
+    return Patience.ENDLESS if runtime_is_away else Patience.GRACE
 
 
 def service_trouble(pod: Pod, job: JobPlan, now: datetime) -> Trouble | None:

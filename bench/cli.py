@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bench import admission, fairness, hop, live, packs, planner, report, results, throughput
 from bench.observer import StuckError
+from bench.running import OPTIONS
 from bench.stage import DEFAULT, RAISED, Stage, machine, say
 from e2e.support.harness import Harness, HarnessError
 from e2e.support.installation import InstallationError
@@ -115,7 +116,10 @@ async def _with_limits(
     if "fairness" in chosen:
         count, seconds = fairness.SIZES[limits]
         count = max(20, round(count * scale))
-        yield f"fairness {limits}", await fairness.measure(stage, limits, count, seconds=seconds)
+        yield (
+            f"fairness {limits}",
+            await fairness.measure(stage, limits, count, seconds=seconds, options=OPTIONS[limits]),
+        )
     if limits == RAISED and "admission" in chosen:
         yield "admission", await admission.measure(stage, max(20, round(300 * scale)))
     if limits == RAISED and "live" in chosen:

@@ -42,6 +42,11 @@ class Seen:
     ended: dict[Node, float] = field(default_factory=dict)
     complete: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def all_complete(self) -> bool:
+        """Whether the Job controller has done with each Job that was seen."""
+        return len(self.complete) >= len(self.jobs)
+
 
 class Observer:
     """One namespace. `on_end` hears of each node whose main container has terminated, once."""

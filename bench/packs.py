@@ -24,11 +24,11 @@ async def measure(stage: Stage, limits: str, width: int) -> Json:
     """Run a matrix in either way, in turn; give ratios of one Job each to packs."""
     patience = max(90.0, width * _SECONDS_A_COMBINATION[limits])
     say(f"packs, limits {limits}: {width} combinations in packs")
-    packs = await _made(stage, _matrix(width, {}), width, patience)
+    packs = await _made(stage, limits, _matrix(width, {}), width, patience)
     say(f"  {packs}")
     say("  now as one Job each")
     # A limit that is never reached keeps them out of packs.
-    jobs = await _made(stage, _matrix(width, {"maxParallel": width}), width, patience)
+    jobs = await _made(stage, limits, _matrix(width, {"maxParallel": width}), width, patience)
     say(f"  {jobs}")
     names = ("clusterWrites", "operatorWrites", "lastPodS", "lastEndS", "recordedS", "operatorCpuMs")
     return {"ratio": {each: round(jobs[each] / packs[each], 1) for each in names}, "jobs": jobs, "packs": packs}
@@ -41,8 +41,8 @@ def _matrix(width: int, strategy: Json) -> Json:
     )
 
 
-async def _made(stage: Stage, document: Json, width: int, patience: float) -> Json:
-    ran = await run(stage, "packs", [document], width, patience, complete=True)
+async def _made(stage: Stage, limits: str, document: Json, width: int, patience: float) -> Json:
+    ran = await run(stage, limits, "packs", [document], width, patience)
     every = sum(audit.writes(count) for agent, count in ran.requests.items() if agent != "fairlead-bench")
     return {
         "clusterWrites": every,

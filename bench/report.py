@@ -86,11 +86,11 @@ def _throughput(results: Json) -> str:
             limits,
             found["jobs"],
             found["ratio"],
-            f"{found['fairlead']['jobsPerMinute']:,}",
-            f"{found['ceiling']['jobsPerMinute']:,}",
+            f"{found['fairlead']['jobsPerMinute']:,} / {found['ceiling']['jobsPerMinute']:,}",
+            verdict(found["ratio"], 0.8, found, at_least=True),
+            *_complete(found),
             f"{found['fairlead']['workflowsPerMinute']:,}",
             f"{found['fairlead']['cpuMsPerJob']} ms",
-            verdict(found["ratio"], 0.8, found, at_least=True),
         )
         for limits, load, found in _loads(results)
     ]
@@ -100,14 +100,23 @@ def _throughput(results: Json) -> str:
         "load",
         "limits",
         "Jobs",
-        "ratio",
-        "Jobs/min",
-        "ceiling's",
+        "Pods ended: ratio",
+        "a minute",
+        "≥ 0.8",
+        "Jobs complete: ratio",
+        "a minute",
+        "≥ 0.8",
         "workflows/min",
         "operator's CPU a Job",
-        "≥ 0.8",
     )
     return f"### Throughput\n\n![Jobs a minute](figures/throughput.svg)\n\n{table(head, rows)}"
+
+
+def _complete(found: Json) -> Sequence[object]:
+    if "ratioComplete" not in found:
+        return "-", "-", ""
+    ours, theirs = (found[who]["completePerMinute"] for who in ("fairlead", "ceiling"))
+    return found["ratioComplete"], f"{ours:,} / {theirs:,}", verdict(found["ratioComplete"], 0.8, found, at_least=True)
 
 
 def _requests(results: Json) -> str:
@@ -188,8 +197,10 @@ def _fairness(results: Json) -> str:
             limits,
             found["workflows"],
             f"{found['quietAloneS']} s",
-            f"{found['quietMedianS']} s",
-            f"{found['quietMaxS']} s",
+            *(
+                f"{found[until]['median']} s, {found[until]['most']} s"
+                for until in ("quietUntilJobS", "quietUntilPodS", "quietUntilRunningS")
+            ),
             found["jobsPerMinute"],
             f"{found['peakMiB']} MiB",
             "-" if found["loopLagP99S"] is None else f"{found['loopLagP99S'] * 1000:.0f} ms",
@@ -203,13 +214,17 @@ def _fairness(results: Json) -> str:
         "limits",
         "workflows at once",
         "quiet one, alone",
-        "median meanwhile",
-        "longest",
+        "its Job",
+        "its Pod",
+        "runs",
         "Jobs/min",
         "memory",
         "loop lag, p99",
     )
-    said = "A workflow of a quiet namespace every ten seconds while another namespace has many: until its Pod runs."
+    said = (
+        "A workflow of a quiet namespace every ten seconds while another namespace has many: after how long there was"
+        " its Job, its Pod, and that ran (median, longest)."
+    )
     return f"### Fairness\n\n{said}\n\n{table(head, rows)}"
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
 from bench import audit
 from bench.ceiling import AT_ONCE
 from bench.process import Operator
+from bench.stage import DEFAULT, RAISED
 from fairlead.model.crd import GROUP, PLURAL, VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bench.observer import Observer, Seen
     from bench.shapes import Json
@@ -38,15 +39,17 @@ class Ran:
     requests: dict[str, dict[str, int]]
 
 
-async def run(
-    stage: Stage, what: str, documents: Sequence[Json], ends: int, patience: float, *, complete: bool = False
-) -> Ran:
+OPTIONS: Final[Mapping[str, Sequence[str]]] = {DEFAULT: (), RAISED: ("--max-unstarted-jobs=50",)}
+"""The operator's, by the controller-manager's limits, as docs/operations.md advises."""
+
+
+async def run(stage: Stage, limits: str, what: str, documents: Sequence[Json], ends: int, patience: float) -> Ran:
     """Apply Workflows in a namespace of their own, and wait until so many Pods have ended and it is recorded.
 
-    `complete`: requests count until the Jobs are complete, too. Raises as `until_recorded`, and StuckError.
+    Requests count until the Jobs are complete, too. Raises as `until_recorded`, and StuckError.
     """
     async with stage.namespace(what) as observer:
-        operator = Operator(observer.namespace, stage.folder / "operator.log")
+        operator = Operator(observer.namespace, stage.folder / "operator.log", options=OPTIONS[limits])
         operator.start()
         try:
             await asyncio.to_thread(operator.wait_until_ready)
@@ -56,14 +59,18 @@ async def run(
             await observer.until(f"the end of {ends} Pods", lambda seen: len(seen.ended) >= ends, patience)
             recorded = await until_recorded(observer, len(documents), patience)
             after = operator.usage()
-            if complete:
-                await observer.until("complete Jobs", lambda seen: len(seen.complete) >= len(seen.jobs), patience)
+            await until_complete(observer, patience)
             # The audit log is written in batches.
             await asyncio.sleep(1)
             requests = audit.counted(mark.asked(), observer.namespace)
         finally:
             operator.stop()
         return Ran(observer.seen, start, applied, recorded, after.cpu - before.cpu, after.peak, requests)
+
+
+async def until_complete(observer: Observer, patience: float) -> None:
+    """Wait until the Job controller has done with all Jobs. Raises StuckError."""
+    await observer.until("complete Jobs", lambda seen: seen.all_complete, patience)
 
 
 async def apply(observer: Observer, documents: Sequence[Json]) -> None:

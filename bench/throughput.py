@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bench import audit, shapes
 from bench.ceiling import Ceiling
 from bench.manifests import ready_made
-from bench.running import run
+from bench.running import run, until_complete
 from bench.stage import RAISED, say
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ async def measure(stage: Stage, limits: str, load: Load) -> Json:
     """Run a load by the operator, then by the ceiling."""
     patience = max(_AT_LEAST, load.jobs * _SECONDS_A_JOB[limits])
     say(f"throughput, limits {limits}: {load.name} ({load.jobs} Jobs) by Fairlead")
-    ours = await _by_fairlead(stage, load, patience)
+    ours = await _by_fairlead(stage, limits, load, patience)
     say(f"  {ours['jobsPerMinute']} Jobs/min, {ours['cpuMsPerJob']} ms CPU a Job; now by the ceiling")
     theirs = await _by_ceiling(stage, load, patience)
     say(f"  {theirs['jobsPerMinute']} Jobs/min")
@@ -64,13 +64,14 @@ async def measure(stage: Stage, limits: str, load: Load) -> Json:
         "workflows": len(load.documents),
         "jobs": load.jobs,
         "ratio": round(ours["jobsPerMinute"] / theirs["jobsPerMinute"], 2),
+        "ratioComplete": round(ours["completePerMinute"] / theirs["completePerMinute"], 2),
         "fairlead": ours,
         "ceiling": theirs,
     }
 
 
-async def _by_fairlead(stage: Stage, load: Load, patience: float) -> Json:
-    ran = await run(stage, "fairlead", load.documents, load.jobs, patience)
+async def _by_fairlead(stage: Stage, limits: str, load: Load, patience: float) -> Json:
+    ran = await run(stage, limits, "fairlead", load.documents, load.jobs, patience)
     return {
         **figures(ran.seen, ran.start, len(load.documents)),
         "appliedS": round(ran.applied - ran.start, 2),
@@ -86,6 +87,7 @@ async def _by_ceiling(stage: Stage, load: Load, patience: float) -> Json:
         jobs = [job for document in load.documents for job in ready_made(document, observer.namespace)]
         mark, start = stage.mark(), time.perf_counter()
         await Ceiling(observer, jobs).run(patience)
+        await until_complete(observer, patience)
         await asyncio.sleep(1)
         counts = audit.counted(mark.asked(), observer.namespace)
         every = sum(audit.writes(count) for count in counts.values())
@@ -97,12 +99,14 @@ async def _by_ceiling(stage: Stage, load: Load, patience: float) -> Json:
 
 def figures(seen: Seen, start: float, workflows: int) -> Json:
     """Sum up what was seen, from a moment on."""
-    seconds = max(seen.ended.values()) - start
+    seconds, complete = (max(times.values()) - start for times in (seen.ended, seen.complete))
     return {
         "seconds": round(seconds, 2),
+        "completeS": round(complete, 2),
         "lastPodS": round(max(seen.pods.values()) - start, 2),
         "jobsPerMinute": round(60 * len(seen.ended) / seconds),
         "workflowsPerMinute": round(60 * workflows / seconds),
+        "completePerMinute": round(60 * len(seen.ended) / complete),
     }
 
 

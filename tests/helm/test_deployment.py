@@ -21,7 +21,7 @@ ARGUMENTS = [
     "--shards=1",
     "--log-format=json",
     "--log-level=info",
-    "--max-unstarted-jobs=50",
+    "--max-unstarted-jobs=20",
 ]
 
 

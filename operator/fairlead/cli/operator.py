@@ -156,7 +156,7 @@ class Settings:
 @click.option(
     "--max-unstarted-jobs",
     type=click.IntRange(0),
-    default=50,
+    default=20,
     show_default=True,
     help="The most Kubernetes Jobs at a time that the Job controller hasn't taken up yet; 0: any number.",
 )

@@ -216,7 +216,7 @@ def _told(trend: Trend) -> str:
 
 def _table(trends: Mapping[str, Trend], found: Sequence[str], done: str, minutes: float, seed: int) -> str:
     rows = "".join(f"| {name}, {MEASURES[name][0]} | {_told(trend)} |\n" for name, trend in trends.items())
-    result = "nothing lost, doubled or stuck" if not found else f"{len(found)} findings"
+    result = "nothing lost, doubled or stuck" if not found else f"{len(found)} finding{'s' if len(found) > 1 else ''}"
     day = datetime.now(UTC).date().isoformat()
     return (
         f"| Measure | Verdict |\n|---|---|\n{rows}\n{done}: {result}.\n\n![soak](figures/soak.svg)\n\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import statistics
 import sys
 import time
@@ -217,6 +218,8 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=EVERY)
     parser.add_argument("--as-it-is", action="store_true", help="take the cluster as it is, as when developing")
     parser.add_argument("--operator", action="append", default=[], help="an option for the operator; may be repeated")
+    # A kill in good order cleans up, too: an operator that stays would keep the Lease from the next one.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     print(json.dumps(asyncio.run(_alone(parser.parse_args())), indent=2))
 
 

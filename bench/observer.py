@@ -42,11 +42,6 @@ class Seen:
     ended: dict[Node, float] = field(default_factory=dict)
     complete: dict[str, float] = field(default_factory=dict)
 
-    @property
-    def all_complete(self) -> bool:
-        """Whether the Job controller has done with each Job that was seen."""
-        return len(self.complete) >= len(self.jobs)
-
 
 class Observer:
     """One namespace. `on_end` hears of each node whose main container has terminated, once."""
@@ -85,6 +80,10 @@ class Observer:
                     await self._news.wait()
         except TimeoutError as error:
             raise StuckError(what, seconds) from error
+
+    async def until_complete(self, seconds: float) -> None:
+        """Wait until the Job controller has done with all Jobs that were seen. Raises StuckError."""
+        await self.until("complete Jobs", lambda seen: len(seen.complete) >= len(seen.jobs), seconds)
 
     async def _watch(self, api: str, resource: str, see: Callable[[Json], None]) -> None:
         path = f"{api}/namespaces/{self.namespace}/{resource}"

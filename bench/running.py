@@ -59,18 +59,13 @@ async def run(stage: Stage, limits: str, what: str, documents: Sequence[Json], e
             await observer.until(f"the end of {ends} Pods", lambda seen: len(seen.ended) >= ends, patience)
             recorded = await until_recorded(observer, len(documents), patience)
             after = operator.usage()
-            await until_complete(observer, patience)
+            await observer.until_complete(patience)
             # The audit log is written in batches.
             await asyncio.sleep(1)
             requests = audit.counted(mark.asked(), observer.namespace)
         finally:
             operator.stop()
         return Ran(observer.seen, start, applied, recorded, after.cpu - before.cpu, after.peak, requests)
-
-
-async def until_complete(observer: Observer, patience: float) -> None:
-    """Wait until the Job controller has done with all Jobs. Raises StuckError."""
-    await observer.until("complete Jobs", lambda seen: seen.all_complete, patience)
 
 
 async def apply(observer: Observer, documents: Sequence[Json]) -> None:

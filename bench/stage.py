@@ -120,7 +120,7 @@ class Stage:
                     if not settle:
                         return
                     # The next measurement must not pay for what the Job controller has still to do.
-                    await observer.until("its rest", lambda seen: seen.all_complete, _SETTLED)
+                    await observer.until_complete(_SETTLED)
         finally:
             await self.client.request("DELETE", path, "namespaces")
             await self._until_gone(path, "namespaces")

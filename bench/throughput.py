@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bench import audit, shapes
 from bench.ceiling import Ceiling
 from bench.manifests import ready_made
-from bench.running import run, until_complete
+from bench.running import run
 from bench.stage import RAISED, say
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ async def _by_ceiling(stage: Stage, load: Load, patience: float) -> Json:
         jobs = [job for document in load.documents for job in ready_made(document, observer.namespace)]
         mark, start = stage.mark(), time.perf_counter()
         await Ceiling(observer, jobs).run(patience)
-        await until_complete(observer, patience)
+        await observer.until_complete(patience)
         await asyncio.sleep(1)
         counts = audit.counted(mark.asked(), observer.namespace)
         every = sum(audit.writes(count) for count in counts.values())

@@ -19,6 +19,7 @@ from e2e.faults.ground import open_ground, without_another_operator
 from e2e.faults.process import run_operator
 from e2e.support.harness import Harness
 from e2e.testcluster.settings import REPOSITORY
+from fairlead.cli.lint import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -216,7 +217,7 @@ def _told(trend: Trend) -> str:
 
 def _table(trends: Mapping[str, Trend], found: Sequence[str], done: str, minutes: float, seed: int) -> str:
     rows = "".join(f"| {name}, {MEASURES[name][0]} | {_told(trend)} |\n" for name, trend in trends.items())
-    result = "nothing lost, doubled or stuck" if not found else f"{len(found)} finding{'s' if len(found) > 1 else ''}"
+    result = "nothing lost, doubled or stuck" if not found else counted(len(found), "finding")
     day = datetime.now(UTC).date().isoformat()
     return (
         f"| Measure | Verdict |\n|---|---|\n{rows}\n{done}: {result}.\n\n![soak](figures/soak.svg)\n\n"

@@ -17,8 +17,6 @@ from bench.running import OPTIONS
 from bench.stage import DEFAULT, RAISED, Stage, machine, say
 from e2e.support.harness import Harness, HarnessError
 from e2e.support.installation import InstallationError
-from fairlead.kube.client import Client
-from fairlead.kube.connection import connect
 from fairlead.kube.errors import ConfigurationError, KubeError
 
 if TYPE_CHECKING:
@@ -83,23 +81,17 @@ def _run(chosen: Sequence[str], parsed: argparse.Namespace) -> None:
 async def _on_cluster(harness: Harness, chosen: Sequence[str], parsed: argparse.Namespace) -> None:
     folder = Path(tempfile.mkdtemp(prefix="fairlead-bench-"))
     say(f"logs: {folder}")
-    async with Client(connect(), user_agent="fairlead-bench") as client:
-        stage = Stage(harness, client, folder)
-        try:
-            await stage.sweep()
-            await stage.install_crds()
-            if "hop" in chosen:
-                await stage.restore()
-                rounds = 3 if parsed.scale == 1 else 2
-                found = await hop.measure(stage, max(3, round(20 * parsed.scale)), rounds)
-                results.keep(parsed.results, "hop", found, machine(), parsed.scale)
-            if any(each in chosen for each in ON_FAKE_NODES):
-                for limits in (RAISED, DEFAULT) if parsed.limits == "both" else (parsed.limits,):
-                    await stage.prepare(limits)
-                    async for scenario, part in _with_limits(stage, limits, chosen, parsed):
-                        results.keep(parsed.results, scenario, part, machine(), parsed.scale)
-        finally:
+    async with Stage.opened(harness, folder) as stage:
+        if "hop" in chosen:
             await stage.restore()
+            rounds = 3 if parsed.scale == 1 else 2
+            found = await hop.measure(stage, max(3, round(20 * parsed.scale)), rounds)
+            results.keep(parsed.results, "hop", found, machine(), parsed.scale)
+        if any(each in chosen for each in ON_FAKE_NODES):
+            for limits in (RAISED, DEFAULT) if parsed.limits == "both" else (parsed.limits,):
+                await stage.prepare(limits)
+                async for scenario, part in _with_limits(stage, limits, chosen, parsed):
+                    results.keep(parsed.results, scenario, part, machine(), parsed.scale)
 
 
 async def _with_limits(

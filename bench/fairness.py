@@ -23,8 +23,6 @@ from bench.process import Operator
 from bench.running import apply
 from bench.stage import DEFAULT, RAISED, Stage, say
 from e2e.support.harness import Harness
-from fairlead.kube.client import Client
-from fairlead.kube.connection import connect
 from fairlead.model.crd import GROUP, PLURAL, VERSION
 
 if TYPE_CHECKING:
@@ -190,12 +188,9 @@ def quantile(metrics: str, name: str, part: float) -> float | None:
 
 
 async def _alone(options: argparse.Namespace) -> Json:
-    async with Client(connect(None), user_agent="fairlead-bench") as client:
-        with TemporaryDirectory() as folder:
-            stage = Stage(Harness.of_this_process(), client, Path(folder))
-            if not options.as_it_is:
-                await stage.install_crds()
-                await stage.prepare(options.limits)
+    with TemporaryDirectory() as folder:
+        async with Stage.opened(Harness.of_this_process(), Path(folder)) as stage:
+            await stage.prepare(options.limits)
             try:
                 return await measure(
                     stage,
@@ -216,7 +211,6 @@ def main() -> None:
     parser.add_argument("--limits", choices=(DEFAULT, RAISED), default=RAISED)
     parser.add_argument("--seconds", type=float, default=180.0, help="stop applying quiet ones after that")
     parser.add_argument("--every", type=float, default=EVERY)
-    parser.add_argument("--as-it-is", action="store_true", help="take the cluster as it is, as when developing")
     parser.add_argument("--operator", action="append", default=[], help="an option for the operator; may be repeated")
     # A kill in good order cleans up, too: an operator that stays would keep the Lease from the next one.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

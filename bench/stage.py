@@ -18,6 +18,8 @@ from bench import audit, shapes
 from bench.ceiling import Ceiling
 from bench.manifests import ready_made
 from bench.observer import Observer, StuckError
+from fairlead.kube.client import Client
+from fairlead.kube.connection import connect
 from fairlead.kube.errors import KubeError, NotFoundError
 from fairlead.model.crd import GROUP, PLURAL, VERSION, crds
 
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
     from bench.shapes import Json
     from e2e.support.harness import Harness
-    from fairlead.kube.client import Client
 
 FAKE_NODES = 20
 DEFAULT, RAISED = "default", "raised"
@@ -82,6 +83,19 @@ class Stage:
             await self.client.request("PATCH", path + options, "customresourcedefinitions", orjson.dumps(crd), APPLY)
         # The server takes a moment to serve what it was told of.
         await self._until_there(f"/apis/{GROUP}/{VERSION}/{PLURAL}?limit=1", PLURAL)
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, harness: Harness, folder: Path) -> AsyncIterator[Stage]:
+        """Give the cluster of the environment with our CRDs; afterwards it is as `e2e/cluster up` gives it."""
+        async with Client(connect(), user_agent="fairlead-bench") as client:
+            stage = cls(harness, client, folder)
+            try:
+                await stage.sweep()
+                await stage.install_crds()
+                yield stage
+            finally:
+                await stage.restore()
 
     async def sweep(self) -> None:
         """Remove the namespaces of a run that was killed."""

@@ -272,15 +272,15 @@ class World:
 
     # Nodes and controllers
 
-    def take_up(self, name: str, namespace: str = KEY.namespace) -> None:
-        """Make the Pod of a Job."""
+    def take_up(self, name: str, namespace: str = KEY.namespace, *, seen: bool = True) -> None:
+        """Make the Pod of a Job; of one that isn't `seen` a watch that is behind knows nothing."""
         # The Job's own watch tells so later, with what else becomes of it.
         made = self.jobs[namespace, name] = replace(self.jobs[namespace, name], started=True)
         pod_key = (namespace, f"{name}-pod")
-        born = PodRecord(made.owner, made.workflow, name, self.now(), Pod(pod_key[1]), self._next())
+        born = PodRecord(made.owner, made.workflow, name, self.now(), Pod(pod_key[1]), self._next(), of=made.job)
         self.pods[pod_key] = born
-        # A watch that is behind still knows that there is one.
-        self._tell(pod_key, born, gone=False)
+        if seen:
+            self._tell(pod_key, born, gone=False)
 
     def start(self, name: str, namespace: str = KEY.namespace) -> None:
         """Start the steps of a Job's Pod."""
@@ -307,20 +307,25 @@ class World:
 
     def lose_pod(self, name: str, namespace: str = KEY.namespace) -> None:
         """Take a Job's Pod away, as a deletion does; the Job controller gives the Job up."""
-        for key, record in tuple(self.pods.items()):
-            if record.job_name == name and key[0] == namespace:
-                del self.pods[key]
-                self._changed(key, replace(record, version=self._next()), gone=True)
+        self.remove_pods(name, namespace)
         self._set_job(namespace, name, failure=JobFailure("BackoffLimitExceeded"))
 
     def delete(self, name: str, namespace: str = KEY.namespace) -> None:
         """Delete a Job and its Pods."""
+        self.remove_pods(name, namespace)
+        self.orphan(name, namespace)
+
+    def orphan(self, name: str, namespace: str = KEY.namespace) -> None:
+        """Delete a Job; its Pods work on."""
         record = self.jobs.pop((namespace, name))
-        for key, each in tuple(self.pods.items()):
-            if each.job_name == name and key[0] == namespace:
-                del self.pods[key]
-                self._changed(key, replace(each, version=self._next()), gone=True)
         self._changed((namespace, name), replace(record, version=self._next()), gone=True)
+
+    def remove_pods(self, name: str, namespace: str = KEY.namespace) -> None:
+        """Have the Pods of a Job gone."""
+        for key, record in tuple(self.pods.items()):
+            if record.job_name == name and key[0] == namespace:
+                del self.pods[key]
+                self._changed(key, replace(record, version=self._next()), gone=True)
 
     def _set_pod(self, namespace: str, job: str, **fields: Any) -> None:  # noqa: ANN401  any of the Pod's own
         key = (namespace, f"{job}-pod")
@@ -556,6 +561,14 @@ class FakeCluster:
         fault = self._begin()
         self._end(fault)
         self.store.keep_podless(record, read.name, self.world.complaints.get(read.name), self.world.now())
+
+    async def list_pods(self, key: WorkflowKey, job: str) -> None:
+        """List the Pods of a Job."""
+        fault = self._begin()
+        self._end(fault)
+        for pod_key, record in self.world.pods.items():
+            if (pod_key[0], record.job_name) == (key.namespace, job):
+                self.store.pods.put(pod_key, record)
 
     async def write_status(self, record: WorkflowRecord, status: WorkflowStatus) -> None:
         """Write a status."""

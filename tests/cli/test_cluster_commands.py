@@ -293,7 +293,7 @@ def test_version(cluster: Cluster) -> None:
     document = json.loads(cluster.run("version", "-o", "json").stdout)
     assert document.keys() - {"client"} == {"cluster", "server", "operators"}
     alone = cluster.run("version", "--kubeconfig", "/nonexistent")
-    assert (alone.exit_code, "cluster   Invalid kube-config" in alone.stdout) == (0, True)
+    assert (alone.exit_code, "cluster   /nonexistent: Invalid kube-config" in alone.stdout) == (0, True)
     assert cluster.run("version", "--client").stdout.count("\n") == 1
 
 

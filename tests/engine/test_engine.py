@@ -643,3 +643,55 @@ async def test_looks_leave_others_their_turn() -> None:
             await asyncio.sleep(0)
             turns += 1
     assert turns >= len(keys)
+
+
+@virtually
+async def test_a_job_vanishes() -> None:
+    """Where a workflow and its Job go before its Pod was seen, the next of its group waits for that Pod."""
+    grouped, then = a_spec().job("build").but(concurrency={"group": "main"}).document(), WorkflowKey("team", "then")
+    stage = Stage()
+    stage.world.behind = True
+    found: list[bool] = []
+
+    async def see() -> None:
+        await passing(5)
+        found.append(any(record.workflow == then for record in stage.world.jobs.values()))
+
+    async with working(stage):
+        stage.world.apply(grouped)
+        await passing(5)
+        name = stage.name("build")
+        stage.world.hold(Kind.POD)
+        stage.world.take_up(name, seen=False)
+        stage.world.start(name)
+        stage.world.apply(grouped, then)
+        await see()
+        stage.world.orphan(name)
+        stage.world.remove()
+        await see()
+        stage.world.remove_pods(name)
+        stage.world.release(Kind.POD)
+        await see()
+    assert found == [False, False, True]
+
+
+@virtually
+async def test_pods_of_a_vanished_job_cant_be_listed() -> None:
+    """As long as they can't be asked for, the group isn't given on."""
+    grouped, then = a_spec().job("build").but(concurrency={"group": "main"}).document(), WorkflowKey("team", "then")
+    stage = Stage()
+    stage.world.behind = True
+    async with working(stage):
+        stage.world.apply(grouped)
+        await passing(5)
+        stage.world.apply(grouped, then)
+        await passing(5)
+        stage.cluster.busy = UnavailableError("no answer")
+        stage.world.orphan(stage.name("build"))
+        stage.world.remove()
+        await passing(5)
+        asked = dict(stage.engine.store.vanished)
+        stage.cluster.busy = None
+        await passing(120)
+    assert (list(asked), dict(stage.engine.store.vanished)) == ([KEY], {})
+    assert stage.name("build", then)

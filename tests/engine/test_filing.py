@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from fairlead.engine.desk import Desk
 from fairlead.engine.filing import Filing
 from fairlead.engine.store import Call, JobRecord, PodRecord, Store, WorkflowRecord
@@ -81,6 +83,22 @@ def test_pods_outlive_their_job() -> None:
     office.filing.file(record)
     found.append(office.stands())
     assert found == [WAITS, WAITS, Admitted()]
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_job_vanishes(*, before: bool) -> None:
+    """A Job that goes before a Pod of it was seen holds its group until that is accounted for."""
+    office, job = Office(), attempt_at("x", run_group="Main")
+    office.store.jobs.put(("team", job.name), JobRecord(uid_of("first"), FIRST, job, 1))
+    if before:
+        office.store.jobs.drop(("team", job.name), 2)
+    office.filing.file_all()
+    office.store.jobs.drop(("team", job.name), 2)
+    office.filing.forget(FIRST)
+    kept = office.stands()
+    office.store.accounted_for(FIRST, job.name)
+    office.filing.forget(FIRST)
+    assert (kept, office.stands()) == (WAITS, Admitted())
 
 
 def test_a_workflow_is_made_again() -> None:

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead.engine.packs import PackState
 from fairlead.engine.shelf import Shelf
 from fairlead.engine.store import Call, JobRecord, PodRecord, Store, WorkflowRecord
 from fairlead.model.ids import Uid, WorkflowKey
 from fairlead.model.phase import WorkflowPhase
 from fairlead.model.report import LoggedOutputs
 from fairlead.model.status import WorkflowStatus
-from fairlead.plan import ContainerTerminated
+from fairlead.plan import ContainerTerminated, JobFailure
 from fairlead.plan.observed import Podless
 from tests.builders import KEY, UID, a_resource, a_run, at, attempt_at, called, ended, name_of, pod, reported
 
@@ -255,6 +256,7 @@ def test_jobs_go() -> None:
     store.pods.drop(("team", "p"), 2)
     without_pod = store.jobs_of("team", UID)
     store.jobs.drop(("team", name), 2)
+    store.accounted_for(KEY, name)
     assert (without_pod, store.jobs_of("team", UID), store._belongings) == (  # noqa: SLF001  no leak
         (attempt_at("build"),),
         (),
@@ -322,6 +324,77 @@ def test_remnants_of() -> None:
     store.pods.drop(("team", "left"), 3)
     found.append(store.remnants_of("team", UID))
     assert found == [(), (replace(job, deleting=True, pods=(left.pod,)),), (), ()]
+
+
+def test_vanished() -> None:
+    """A Job that goes while it works, before a Pod of it was seen, counts until its Pods are accounted for."""
+    told: list[WorkflowKey] = []
+    store, job = Store(told.append), attempt_at("build", group="main")
+    gone = replace(job, deleting=True)
+    store.jobs.put(("team", job.name), JobRecord(UID, KEY, job, 1))
+    store.jobs.drop(("team", job.name), 2)
+    found = [(dict(store.vanished), store.remnants_of("team", UID), dict(store.holding_of("team", UID)))]
+    assert found == [({KEY: {job.name: UID}}, (gone,), {job.name: gone})]
+    told.clear()
+    store.accounted_for(KEY, job.name)
+    store.accounted_for(KEY, job.name)
+    assert (store.vanished, store.remnants_of("team", UID), store.holding_of("team", UID), told) == ({}, (), {}, [KEY])
+
+
+def test_vanished_and_found() -> None:
+    """Where a Pod of it turns out to work, that one counts from then on, until it has ended."""
+    store, job = Store(lambda _: None), attempt_at("build", group="main")
+    left = replace(a_pod("left", "build", 3), of=job)
+    store.jobs.put(("team", job.name), JobRecord(UID, KEY, job, 1))
+    store.jobs.drop(("team", job.name), 2)
+    store.pods.put(("team", "left"), left)
+    store.accounted_for(KEY, job.name)
+    found = [store.remnants_of("team", UID)]
+    store.pods.drop(("team", "left"), 4)
+    found.append(store.remnants_of("team", UID))
+    assert found == [(replace(job, deleting=True, pods=(left.pod,)),), ()]
+
+
+def test_vanished_and_made_again() -> None:
+    """A Job that is there again counts by itself."""
+    store, job = Store(lambda _: None), attempt_at("build", group="main")
+    store.jobs.put(("team", job.name), JobRecord(UID, KEY, job, 1))
+    store.jobs.drop(("team", job.name), 2)
+    store.jobs.put(("team", job.name), JobRecord(UID, KEY, job, 3))
+    assert (store.jobs_of("team", UID), store.remnants_of("team", UID)) == ((job,), ())
+
+
+@pytest.mark.parametrize("of", [{"deleting": True}, {"complete": True}, {"failure": JobFailure("DeadlineExceeded")}])
+def test_not_vanished(of: dict[str, Any]) -> None:
+    """A Job that is over has no Pod that works, and one that is being deleted goes after its Pods."""
+    store, job = Store(lambda _: None), attempt_at("build", **of)
+    store.jobs.put(("team", job.name), JobRecord(UID, KEY, job, 1))
+    store.jobs.drop(("team", job.name), 2)
+    assert (store.vanished, store.remnants_of("team", UID)) == ({}, ())
+
+
+def test_vanished_between_two_pods() -> None:
+    """The Pod that was seen was taken, and the Job controller may have made another."""
+    store, job = Store(lambda _: None), attempt_at("build")
+    taken = replace(a_pod("taken", "build"), pod=pod(ended(), name="taken", taken=True), of=job)
+    store.jobs.put(("team", job.name), JobRecord(UID, KEY, job, 1))
+    store.pods.put(("team", "taken"), taken)
+    store.jobs.drop(("team", job.name), 2)
+    found = [dict(store.working_of("team", UID))]
+    store.accounted_for(KEY, job.name)
+    found.append(dict(store.working_of("team", UID)))
+    assert found == [{job.name: replace(job, deleting=True)}, {}]
+
+
+def test_vanished_pack() -> None:
+    """Of a pack those of its attempts count of which no Pod was seen."""
+    store, pack = Store(lambda _: None), replace(a_job("build"), pack=PackState((0, 1)))
+    store.jobs.put(("team", pack.job.name), pack)
+    store.pods.put(("team", "p"), replace(a_pod("p", "build", 2), index=1))
+    store.jobs.drop(("team", pack.job.name), 3)
+    found = [[each.index for each in store.remnants_of("team", UID)]]
+    store.accounted_for(KEY, pack.job.name)
+    assert [*found, store.remnants_of("team", UID)] == [[0], ()]
 
 
 def test_calls_of() -> None:

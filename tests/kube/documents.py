@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fairlead.model.ids import Uid
+from fairlead.render.job import LABEL_JOB_NAME
 from tests.builders import KEY, UID, attempt_at, name_of
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def pod_document(
             "namespace": KEY.namespace,
             "resourceVersion": "9",
             "creationTimestamp": "2026-03-01T12:00:00Z",
-            "labels": {**labels_of(job), "job-name": name, "controller-uid": "x"},
+            "labels": {**labels_of(job), LABEL_JOB_NAME: name, "controller-uid": "x"},
             "ownerReferences": [
                 {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": "x", "controller": True}
             ],

@@ -165,22 +165,54 @@ async def test_create_instead_of_what_is_there() -> None:
     assert (stage.server.requests("POST"), stage.known) == ([], [name_of("build")])
 
 
-async def test_create_after_a_job_without_a_pod() -> None:
-    """An attempt whose Pod is lost is followed by another only when the cluster says that there is none."""
+LOST = attempt_at("build", failure="BackoffLimitExceeded")
+
+
+@asynccontextmanager
+async def lost() -> AsyncIterator[Stage]:
+    """Give the stage with a Job that was given up, of which no Pod was seen."""
     async with staged() as stage:
-        await stage.cluster.create_job(stage.record, a_creation("build", 2, podless=name_of("build")))
+        stage.store.jobs.put((KEY.namespace, LOST.name), JobRecord(UID, KEY, LOST, 1))
+        yield stage
+
+
+async def test_create_after_a_lost_one() -> None:
+    """An attempt whose Pod is lost is followed by another only when the cluster says that there is none."""
+    async with lost() as stage:
+        await stage.cluster.create_job(stage.record, a_creation("build", 2, lost=LOST))
     assert stage.server.requests() == ["GET /api/v1/namespaces/team/pods", f"POST {JOBS}"]
 
 
-async def test_create_after_a_job_whose_pod_was_not_seen() -> None:
+async def test_create_after_one_that_is_not_lost() -> None:
     """While the watch of Pods hangs, one that did its work is found, and nothing is made in its place."""
+    async with lost() as stage:
+        stage.server.put("/api/v1", "pods", pod_document())
+        for _ in range(2):
+            with pytest.raises(ConflictError):
+                await stage.cluster.create_job(stage.record, a_creation("build", 2, lost=LOST))
+        assert len(stage.store.pods) == 1
+        (seen,) = stage.store.jobs_of(KEY.namespace, UID)
+        await stage.cluster.create_job(stage.record, a_creation("build", 2, lost=seen))
+    assert stage.server.requests("POST") == [f"POST {JOBS}"]
+
+
+async def test_create_after_one_that_was_seen_meanwhile() -> None:
+    """What the watch brings after that was decided, before the Pods are listed, isn't passed over either."""
+    async with lost() as stage:
+        done = pod(ended(reported(0)), name=POD)
+        stage.store.pods.put((KEY.namespace, POD), PodRecord(UID, KEY, LOST.name, NOW, done, 9))
+        with pytest.raises(ConflictError):
+            await stage.cluster.create_job(stage.record, a_creation("build", 2, lost=LOST))
+    assert stage.server.requests("POST") == []
+
+
+async def test_list_pods() -> None:
+    """The Pods of a Job that is gone are asked for once, and known from then on."""
     async with staged() as stage:
         stage.server.put("/api/v1", "pods", pod_document())
-        with pytest.raises(ConflictError):
-            await stage.cluster.create_job(stage.record, a_creation("build", 2, podless=name_of("build")))
-        assert len(stage.store.pods) == 1
-        await stage.cluster.create_job(stage.record, a_creation("build", 2, podless=name_of("build")))
-    assert stage.server.requests("POST") == [f"POST {JOBS}"]
+        await stage.cluster.list_pods(KEY, name_of("build"))
+    assert stage.server.requests() == ["GET /api/v1/namespaces/team/pods"]
+    assert [record.job_name for record in stage.store.pods.values()] == [name_of("build")]
 
 
 REFUSALS = {

@@ -72,7 +72,7 @@ def test_no_such_context() -> None:
 
 
 def test_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a kubeconfig there is no cluster."""
+    """Without a kubeconfig there is no cluster; the file that is missing is named."""
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    with pytest.raises(ConfigurationError, match="set KUBECONFIG to a file"):
+    with pytest.raises(ConfigurationError, match=r"/none: [^;]*[^.]; set KUBECONFIG to a file"):
         connect()

@@ -133,7 +133,7 @@ async def test_create_after_one_whose_pod_is_lost(stage: Stage) -> None:
     """Only Pods of the same combination are in the way of its next attempt: those of others change all the time."""
     stage.server.put("/api/v1", "pods", member_document(0))
     stage.see(pack_document({"failedIndexes": "1"}))
-    again = replace(a_creation("build", 2, combination=1), podless=NAME)
+    again = replace(a_creation("build", 2, combination=1), lost=stage.attempts[1])
     await stage.cluster.create_job(stage.record, again)
     stage.server.put("/api/v1", "pods", member_document(1))
     with pytest.raises(ConflictError):
@@ -246,12 +246,15 @@ async def test_a_pod_whose_time_was_over(stage: Stage) -> None:
 
 
 async def test_a_pack_that_is_gone(stage: Stage) -> None:
-    """When the Job goes, so do all of its attempts; Pods that are left still count as working."""
+    """When the Job goes, so do all of its attempts; Pods that are left, or weren't seen, still count as working."""
     stage.see(pack_document(), member_document(0), member_document(1))
     stage.store.jobs.drop((KEY.namespace, NAME), 100)
+    remnants = [[job.node for job in stage.store.remnants_of(KEY.namespace, UID)]]
+    stage.store.accounted_for(KEY, NAME)
+    remnants.append([job.node for job in stage.store.remnants_of(KEY.namespace, UID)])
 
-    remnants = stage.store.remnants_of(KEY.namespace, UID)
-    assert (stage.attempts, [job.node for job in remnants]) == ({}, [node_of("build", 0), node_of("build", 1)])
+    zero, one, five = (node_of("build", at) for at in (0, 1, 5))
+    assert (stage.attempts, remnants) == ({}, [[zero, one, five], [zero, one]])
 
 
 @pytest.mark.parametrize("text", ["", "0-9999999", "x"])

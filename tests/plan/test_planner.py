@@ -249,9 +249,10 @@ def test_course(
 
 def test_lost_pod() -> None:
     """A job whose Pod was lost is made again at once, as the next attempt."""
-    decision = planned(chain(), RECORDED.resource(), observed(attempt_at("build", failure="BackoffLimitExceeded")))
+    lost = attempt_at("build", failure="BackoffLimitExceeded")
+    decision = planned(chain(), RECORDED.resource(), observed(lost))
     assert told(decision) == (["create build 2"], {"build": LOST, "test": pending()}, WorkflowPhase.RUNNING)
-    assert decision.actions == (a_creation("build", 2, podless=name_of("build")),)
+    assert decision.actions == (a_creation("build", 2, lost=lost),)
 
 
 def test_missing_job() -> None:
@@ -293,10 +294,9 @@ def test_restarts_used_up(restarts: int) -> None:
 def test_last_restart(restarts: int) -> None:
     """As many restarts are made as the policy allows, and not one fewer."""
     recorded = RECORDED.with_job("build", named(queued(restarts), "build"))
-    seen = observed(attempt_at("build", attempt=restarts, failure="BackoffLimitExceeded"))
-    decision = planned(chain(), recorded.resource(), seen, policy=Policy(restarts=restarts))
-    podless = name_of("build", restarts)
-    assert decision.actions == (a_creation("build", restarts + 1, podless=podless),)
+    lost = attempt_at("build", attempt=restarts, failure="BackoffLimitExceeded")
+    decision = planned(chain(), recorded.resource(), observed(lost), policy=Policy(restarts=restarts))
+    assert decision.actions == (a_creation("build", restarts + 1, lost=lost),)
 
 
 # Refusals

@@ -3,7 +3,7 @@
 A Job whose sender had died, or had given up waiting, when its POST was carried out is a *stray*: nobody can know of it
 before it is seen, and a POST can't be made on condition of anything. It counts as made, but what it does in a group
 that was given on meanwhile isn't held against anybody. Neither is what a Job of a called Workflow does of which the
-same holds, nor what one does that somebody else deleted, or the garbage collector, before its Pod was seen.
+same holds.
 """
 
 from __future__ import annotations
@@ -70,16 +70,12 @@ class Group(NamedTuple):
 
 @dataclass(slots=True)
 class Checker:
-    """Watches the cluster. `violated` is told what doesn't hold; `processes` are those that ever ran, by name.
-
-    `unseen` tells whether an operator that runs doesn't know of a Pod yet.
-    """
+    """Watches the cluster. `violated` is told what doesn't hold; `processes` are those that ever ran, by name."""
 
     server: ApiServer
     limits: Limits
     violated: Callable[[str], None]
     processes: Mapping[str, Process]
-    unseen: Callable[[Place], bool]
     made: Counter[tuple[Node, str]] = field(default_factory=Counter)
     stray: set[str] = field(default_factory=set)
     _removed: dict[tuple[Node, str], float] = field(default_factory=dict)
@@ -99,9 +95,6 @@ class Checker:
                 self._job_made(change.after, change.request)
             case "jobs", "DELETED" if change.before is not None and change.request is not None:
                 self._removed |= dict.fromkeys(_attempts(change.before), change.request.sent_at)
-            case "jobs", "DELETED" if change.before is not None:
-                uid = change.before["metadata"]["uid"]
-                self.stray |= {uid} if any(map(self.unseen, self.server.owned_by(uid))) else set()
             case "workflows", "ADDED" if change.after is not None and change.request is not None:
                 if self._is_stray(change.request):
                     self.stray.add(change.after["metadata"]["uid"])
@@ -152,17 +145,20 @@ class Checker:
         at_work = self._needs_at_work(labels)
         if at_work:
             self.violated(f"{metadata['name']} is made while {', '.join(at_work)} works")
-        beside = self._beside(job)
+        beside = self._another(job, self._works)
         if beside:
             self.violated(f"{metadata['name']} is made beside {beside}, which still works")
+        done = self._another(job, self._has_succeeded)
+        if done:
+            self.violated(f"{metadata['name']} is made though {done} has succeeded, and its Pod is there")
         self._check_groups(metadata["namespace"], f"{metadata['name']} is made")
         self._check_jobs()
 
     def _is_stray(self, request: Request) -> bool:
         return request.given_up or self.processes[request.process].dead
 
-    def _beside(self, job: Json) -> str | None:
-        """Name another Job of the same node that works; who was asked to end, by people or in fact, doesn't."""
+    def _another(self, job: Json, stands: Callable[[Json, int], bool]) -> str | None:
+        """Name another Job of the same node that stands so."""
         nodes, own = {node for node, _ in _attempts(job)}, job["metadata"]["uid"]
         others = ((place, each) for place, each in self.server.every("jobs") if each["metadata"]["uid"] != own)
         same = (
@@ -171,7 +167,15 @@ class Checker:
             for index, (node, _) in enumerate(_attempts(each))
             if node in nodes
         )
-        return next((place.name for place, each, index in same if self._works(each, index)), None)
+        return next((place.name for place, each, index in same if stands(each, index)), None)
+
+    def _has_succeeded(self, job: Json, index: int) -> bool:
+        """Whether a Pod has done what one of a Job's attempts was made for, and says so."""
+        return any(each["status"]["phase"] == "Succeeded" for each in self._pods(job, index))
+
+    def _pods(self, job: Json, index: int) -> list[Json]:
+        pods = [self.server.objects[each] for each in self.server.owned_by(job["metadata"]["uid"])]
+        return [pod for pod in pods if index_of(pod) in (None, index)]
 
     def _needs_missing(self, workflow: Json, labels: Mapping[str, str]) -> list[str]:
         """Name the needs of a node that aren't over, neither by what is recorded nor in fact."""
@@ -234,7 +238,7 @@ class Checker:
         self._compare("Jobs", counts, self.limits.jobs, self.limits.jobs_per_namespace)
 
     def _works(self, job: Json, index: int = 0) -> bool:
-        """Whether something of a Job runs, or will: what is over in fact doesn't, and a stray one isn't known of.
+        """Whether something of a Job runs, or will: who is over in fact, or was asked to end, doesn't, nor do strays.
 
         `index`: which of its attempts, where it is made of several.
         """
@@ -247,9 +251,7 @@ class Checker:
             return False
         if index in over_indexes(job) or (is_pack(job) and "activeDeadlineSeconds" in job["spec"]):
             return False
-        pods = [self.server.objects[each] for each in self.server.owned_by(metadata["uid"])]
-        pods = [pod for pod in pods if index_of(pod) in (None, index)]
-        return not any(each["status"]["phase"] in ("Succeeded", "Failed") for each in pods)
+        return not any(each["status"]["phase"] in ("Succeeded", "Failed") for each in self._pods(job, index))
 
     # Workflows
 

@@ -109,6 +109,21 @@ class Trusting(KubernetesCluster):
         await super().create_job(record, replace(create, instead_of=None))
 
 
+class Blind(KubernetesCluster):
+    """Takes an attempt for lost whose Pod it doesn't see, without asking for that one."""
+
+    async def create_job(self, record: WorkflowRecord, create: CreateJob) -> None:
+        """Make the next one."""
+        await super().create_job(record, replace(create, lost=None))
+
+
+class Incurious(KubernetesCluster):
+    """Takes it that a Job that has vanished has no Pod."""
+
+    async def list_pods(self, key: WorkflowKey, job: str) -> None:
+        """Ask for nothing."""
+
+
 class Stubborn:
     """Goes on writing though its Lease has ended."""
 
@@ -158,6 +173,17 @@ WITHOUT_LEASES = Scenario(
 )
 """Two that both work on everything, and see late what Jobs the other one has made."""
 
+UNSEEN = Scenario(
+    replicas=1,
+    groups=True,
+    crowded=True,
+    setting=Setting(Limits(), keep_seconds=86_400, shards=None),
+    trouble=0.0,
+    faults_until=90.0,
+    behind=20.0,
+)
+"""One that sees late what Jobs and Pods there are, while people delete what holds the groups that others want."""
+
 MUTANTS: dict[str, Mutant] = {
     "unconditional": Mutant(Build(client=Unconditional), ("at a time", "was ", "never comes to rest", "is held by")),
     "nameless": Mutant(Build(cluster=Nameless)),
@@ -165,5 +191,7 @@ MUTANTS: dict[str, Mutant] = {
     "eager": Mutant(Build(engine=Eager), ("is made before it is recorded",)),
     "hasty": Mutant(Build(engine=Hasty), ("is made while",), first=30),
     "trusting": Mutant(Build(cluster=Trusting), scenario=WITHOUT_LEASES),
+    "blind": Mutant(Build(cluster=Blind), ("has succeeded",), scenario=UNSEEN),
+    "incurious": Mutant(Build(cluster=Incurious), ("is held by",), first=120, scenario=UNSEEN),
     "stubborn": Mutant(Build(owns=Stubborn), first=20, scenario=_CONTEST),
 }

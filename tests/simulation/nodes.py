@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fairlead.render.job import LABEL_RETRIES, MAIN
+from fairlead.render.job import LABEL_JOB_NAME, LABEL_RETRIES, MAIN
 from fairlead.render.pack import LABEL_INDEX, format_combinations, parse_combinations
 from tests.simulation.server import Place
 
@@ -116,9 +116,9 @@ class Nodes:
         place = Place("pods", job.namespace, f"{job.name}-{self.pods}")
         template = document["spec"]["template"]
         owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job.name, "uid": uid, "controller": True}
-        metadata = {**template.get("metadata", {}), "ownerReferences": [owner]}
-        if index is not None:
-            metadata["labels"] = {**metadata["labels"], LABEL_INDEX: str(index)}
+        labels = {**template["metadata"]["labels"], LABEL_JOB_NAME: job.name}
+        labels |= {LABEL_INDEX: str(index)} if index is not None else {}
+        metadata = {**template["metadata"], "labels": labels, "ownerReferences": [owner]}
         pod = self.server.put(place, {"metadata": metadata, "spec": template["spec"], "status": {"phase": "Pending"}})
         self._later(0.3, partial(self._bind, place, pod["metadata"]["uid"]))
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tests.simulation.network import Network
     from tests.simulation.replica import Build, Setting
     from tests.simulation.schedule import Schedule
-    from tests.simulation.server import Place
 
 
 @dataclass(slots=True)
@@ -48,11 +47,6 @@ class Operators:
             if replica.process.dead or replica.ending:
                 replica.process.kill()
                 self.start(number)
-
-    def unseen(self, pod: Place) -> bool:
-        """Tell whether one that runs doesn't know of a Pod."""
-        stores = [each.store for each in self.replicas.values() if not each.process.dead]
-        return any(store is not None and store.pods.get((pod.namespace, pod.name)) is None for store in stores)
 
     def start(self, number: int) -> None:
         """Start a process of a replica."""

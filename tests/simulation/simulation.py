@@ -101,6 +101,7 @@ class Scenario:
             setting=Setting(Limits(*most), dice.choice((86_400, 86_400, 60)), shards, packs),
             trouble=dice.choice((0.0, 0.03, 0.1, 0.25)),
             faults_until=dice.uniform(30.0, 120.0),
+            behind=dice.choice((0.0, 0.0, 0.0, 20.0)),
         )
 
     @classmethod
@@ -132,9 +133,7 @@ class Simulation:
             _dice(seed, "operators"), self.schedule, self.network, scenario.setting, build, self.tell, self.violate
         )
         self.network.befalls = self.operators.befall
-        self.checker = Checker(
-            self.server, scenario.setting.limits, self.violate, self.operators.processes, self.operators.unseen
-        )
+        self.checker = Checker(self.server, scenario.setting.limits, self.violate, self.operators.processes)
         self.nodes.started, self.nodes.ended = self.checker.started, self.checker.ended
         self.server.heard += [self._write_down, self.nodes.hear, self.checker.hear]
         author = Author(_dice(seed, "workloads"), scenario.groups, scenario.crowded, scenario.setting.packs)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.mutants import MUTANTS, WITHOUT_LEASES, Mutant
+from tests.simulation.mutants import MUTANTS, UNSEEN, WITHOUT_LEASES, Mutant
 from tests.simulation.simulation import Scenario, simulate
 
 _SEEDS = 50
@@ -37,6 +37,12 @@ def test_packs_lose_and_double_nothing_either() -> None:
 def test_two_without_leases_make_nothing_twice() -> None:
     """What one makes the other sees late, and asks for before it makes it anew."""
     outcomes = [simulate(seed, scenario=WITHOUT_LEASES) for seed in range(_SEEDS // 4)]
+    assert [each.report() for each in outcomes if each.violation is not None] == []
+
+
+def test_what_is_seen_late_is_asked_for() -> None:
+    """Jobs and Pods of which it hears late are neither repeated nor forgotten, whoever deletes what they belong to."""
+    outcomes = [simulate(seed, scenario=UNSEEN) for seed in range(120, 120 + _SEEDS)]
     assert [each.report() for each in outcomes if each.violation is not None] == []
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fairlead.plan import JobFailure
+from fairlead.plan import ContainerTerminated, JobFailure
 from fairlead.plan.admission import works
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Belongings:
     """The Jobs and Pods of one Workflow. `read` gives a Pod with everything that is known of it."""
 
-    __slots__ = ("_holding", "_jobs", "_listed", "_pods", "_read", "_remnants", "_whole", "_working")
+    __slots__ = ("_holding", "_jobs", "_listed", "_pods", "_read", "_remnants", "_vanished", "_whole", "_working")
 
     def __init__(self, read: Callable[[PodRecord], Pod]) -> None:
         self._read = read
@@ -30,12 +30,13 @@ class Belongings:
         self._pods: dict[str, dict[str, PodRecord]] = {}
         self._whole: dict[str, KubernetesJob] = {}
         self._remnants: dict[str, KubernetesJob] = {}
+        self._vanished: dict[str, KubernetesJob] = {}
         self._working: dict[str, KubernetesJob] = {}
         self._holding: dict[str, KubernetesJob] = {}
         self._listed: tuple[KubernetesJob, ...] | None = ()
 
     def __bool__(self) -> bool:
-        return bool(self._jobs or self._pods)
+        return bool(self._jobs or self._pods or self._vanished)
 
     @property
     def jobs(self) -> tuple[KubernetesJob, ...]:
@@ -46,7 +47,7 @@ class Belongings:
 
     @property
     def remnants(self) -> tuple[KubernetesJob, ...]:
-        """The Jobs that were deleted, of which there still are Pods."""
+        """The Jobs that were deleted, of which there still are Pods, or may be."""
         return tuple(self._remnants.values())
 
     @property
@@ -59,12 +60,29 @@ class Belongings:
         """Those of them that work in a concurrency group. Seen as they are at the moment."""
         return self._holding
 
-    def put_job(self, name: str, record: JobRecord | None) -> None:
-        """Take note of a Job; None: it is gone."""
+    def put_job(self, name: str, record: JobRecord | None) -> bool:
+        """Take note of a Job; None: it is gone. Tells whether it has vanished: it worked, though no Pod seen of it did.
+
+        Until `account_for` it counts as working then. One that was being deleted goes after its Pods.
+        """
         before = self._jobs.pop(name, None)
+        slots = dict.fromkeys(slot for each in (before, record) if each is not None for slot in each.slots)
+        vanished = {}
         if record is not None:
             self._jobs[name] = record
-        for slot in dict.fromkeys(slot for each in (before, record) if each is not None for slot in each.slots):
+            self.account_for(name)
+        else:
+            known = {slot: job for slot in slots if (job := self._working.get(slot)) is not None}
+            vanished = {slot: replace(job, deleting=True, pods=()) for slot, job in known.items() if _may_hide(job)}
+        self._vanished |= vanished
+        for slot in slots:
+            self.refresh(slot)
+        return bool(vanished)
+
+    def account_for(self, name: str) -> None:
+        """Take note that each Pod of a Job that has vanished is known."""
+        for slot in [slot for slot in self._vanished if slot.partition("/")[0] == name]:
+            del self._vanished[slot]
             self.refresh(slot)
 
     def put_pod(self, slot: str, name: str, record: PodRecord | None) -> None:
@@ -88,8 +106,8 @@ class Belongings:
         if whole is not None and any(pod.overdue for pod in pods):
             # As the Job controller says of a Job that has a Pod alone.
             whole = replace(whole, failure=JobFailure("DeadlineExceeded"))
-        remnant = None
-        if record is None and pods and pods[0].of is not None:
+        remnant = self._vanished.get(slot)
+        if remnant is None and record is None and pods and pods[0].of is not None:
             remnant = replace(pods[0].of, deleting=True, pods=tuple(each.pod for each in pods))
         if _keep(self._whole, slot, whole):
             self._listed = None
@@ -99,6 +117,11 @@ class Belongings:
         in_group = working is not None and (working.group is not None or working.run_group is not None)
         _keep(self._working, slot, working)
         _keep(self._holding, slot, working if in_group else None)
+
+
+def _may_hide(job: KubernetesJob) -> bool:
+    """Whether a Job that works may have a Pod that wasn't seen: none that was seen works."""
+    return not job.deleting and all(isinstance(pod.container, ContainerTerminated) for pod in job.pods)
 
 
 def _keep(known: dict[str, KubernetesJob], name: str, job: KubernetesJob | None) -> bool:

@@ -37,6 +37,8 @@ class Filing:
             self._uids.setdefault(job.workflow, set()).add(job.owner)
         for pod in self._store.pods.values():
             self._uids.setdefault(pod.workflow, set()).add(pod.owner)
+        for key, jobs in self._store.vanished.items():
+            self._uids.setdefault(key, set()).update(jobs.values())
         woken: set[WorkflowKey] = set()
         for record in self._store.workflows.values():
             woken |= self.file(record, limited=owns(record.resource.key))

@@ -55,6 +55,9 @@ class Cluster(Protocol):
     async def read_events(self, record: WorkflowRecord, read: ReadEvents) -> None:
         """Keep in the store why a Kubernetes Job has no Pod, as far as that is told."""
 
+    async def list_pods(self, key: WorkflowKey, job: str) -> None:
+        """Have the store know each Pod that there is of a workflow's Kubernetes Job that is gone; of both, perhaps."""
+
     async def write_status(self, record: WorkflowRecord, status: WorkflowStatus) -> None:
         """Replace the status of exactly the recorded version. Raises ConflictError and GoneError."""
 

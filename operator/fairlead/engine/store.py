@@ -137,6 +137,7 @@ class Store:
         self._read: OrderedDict[ItemKey, tuple[LoggedOutputs, Report]] = OrderedDict()
         self._bytes_read = 0
         self._podless: dict[ItemKey, Podless] = {}
+        self._vanished: dict[WorkflowKey, dict[str, Uid]] = {}
         self._notify = changed
         self.workflows: Shelf[WorkflowRecord] = Shelf(self._workflow_changed)
         self.jobs: Shelf[JobRecord] = Shelf(self._job_changed, _says_nothing_new)
@@ -154,8 +155,30 @@ class Store:
         return self._of((namespace, uid)).jobs
 
     def remnants_of(self, namespace: str, uid: Uid) -> tuple[KubernetesJob, ...]:
-        """Give the Kubernetes Jobs of a workflow that were deleted, of which there still are Pods."""
+        """Give the Kubernetes Jobs of a workflow that were deleted, of which there still are Pods, or may be."""
         return self._of((namespace, uid)).remnants
+
+    @property
+    def vanished(self) -> Mapping[WorkflowKey, Mapping[str, Uid]]:
+        """The Kubernetes Jobs that have vanished, by workflow and name, with its uid.
+
+        They are gone though they worked, and no Pod seen of them did; another one may. So they count as working until
+        their Pods are `accounted_for`.
+        """
+        return self._vanished
+
+    def accounted_for(self, key: WorkflowKey, name: str) -> None:
+        """Take note that each Pod that there is of a Kubernetes Job that has vanished is known."""
+        jobs = self._vanished.get(key, {})
+        uid = jobs.pop(name, None)
+        if uid is None:
+            return
+        if not jobs:
+            del self._vanished[key]
+        with self._belongings_of((key.namespace, uid)) as belongings:
+            belongings.account_for(name)
+        self._tell(key)
+        self._tell_of_gone(key.namespace, uid)
 
     def working_of(self, namespace: str, uid: Uid) -> Mapping[str, KubernetesJob]:
         """Give those of both that aren't over, by name: as they are now, not to be kept."""
@@ -318,7 +341,9 @@ class Store:
             self._podless.pop((record.workflow.namespace, name), None)
         owner = (record.workflow.namespace, record.owner)
         with self._belongings_of(owner) as belongings:
-            belongings.put_job(name, self._with_events(current) if current is not None else None)
+            vanished = belongings.put_job(name, self._with_events(current) if current is not None else None)
+        if vanished:
+            self._vanished.setdefault(record.workflow, {})[name] = record.owner
         unstarted = current is not None and not (current.started or current.job.deleting)
         _index(self._unstarted_by_owner, owner, name, current if unstarted else None)
         self._tell(record.workflow)

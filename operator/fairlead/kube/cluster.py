@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from datetime import timedelta
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote as in_path
 
 import orjson
 
@@ -24,12 +24,12 @@ from fairlead.kube.outputs import complete, log_path, most_bytes, without_output
 from fairlead.kube.patch import merge_patch
 from fairlead.kube.reduce import failed_create, job_record, pod_record, version_of, with_status, workflow_record
 from fairlead.kube.translation import translated
-from fairlead.model.crd import API_VERSION, GROUP, KIND, PLURAL, TEMPLATE_PLURAL, VERSION
+from fairlead.model.crd import GROUP, KIND, PLURAL, TEMPLATE_PLURAL, VERSION
 from fairlead.model.problem import quote
-from fairlead.model.status import format_time
 from fairlead.plan.runs import CANCEL
 from fairlead.render.call import call_manifest
-from fairlead.render.job import NoAgentError, job_manifest
+from fairlead.render.event import event_manifest
+from fairlead.render.job import LABEL_JOB_NAME, NoAgentError, job_manifest
 from fairlead.render.pack import pack_manifest
 
 if TYPE_CHECKING:
@@ -48,13 +48,12 @@ if TYPE_CHECKING:
         DeleteJob,
         DeletePod,
         EndPack,
+        KubernetesJob,
         ReadEvents,
         ReadOutputs,
     )
     from fairlead.plan.announcements import Announcement
 
-COMPONENT = "fairlead"
-_MOST_EVENT_TEXT = 1000
 _MOST_EVENTS = 100
 """Read of one Job: a try to make a Pod leaves one at most, and they come the less often the longer it lasts."""
 
@@ -93,8 +92,8 @@ class KubernetesCluster:
         with translated():
             if create.instead_of is not None:
                 await self._make_sure_it_is_gone(_jobs(record), "jobs", create.instead_of, record, create.node)
-            if create.podless is not None:
-                await self._make_sure_no_pod_is_there(create.podless, record, create.node)
+            if create.lost is not None:
+                await self._make_sure_it_is_lost(create.lost, record)
             await self._make_job(record, create.name, manifest)
 
     async def create_pack(self, record: WorkflowRecord, create: CreatePack) -> None:
@@ -261,6 +260,11 @@ class KubernetesCluster:
                 pass
         self._store.keep_podless(record, read.name, message, self._clock())
 
+    async def list_pods(self, key: WorkflowKey, job: str) -> None:
+        """LIST them: the watch of Pods may hang while that of Jobs goes on."""
+        with translated():
+            await self._list_pods(key, job)
+
     def _is_recent(self, ended: datetime | None) -> bool:
         """Whether the last lines of a log may still be on their way."""
         return ended is not None and self._clock() - ended < _LOG_PATIENCE
@@ -289,30 +293,8 @@ class KubernetesCluster:
 
     async def announce(self, record: WorkflowRecord, announcement: Announcement) -> None:
         """POST an Event under a name that the same change always has."""
-        key = record.resource.key
-        digest = sha256(f"{record.resource.uid}/{announcement.identity}".encode()).hexdigest()[:16]
-        now = format_time(self._clock())
-        event = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": f"{key.name}.{digest}", "namespace": key.namespace},
-            "involvedObject": {
-                "apiVersion": API_VERSION,
-                "kind": KIND,
-                "namespace": key.namespace,
-                "name": key.name,
-                "uid": record.resource.uid,
-            },
-            "reason": announcement.reason,
-            "message": announcement.message[:_MOST_EVENT_TEXT],
-            "type": "Warning" if announcement.warning else "Normal",
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
-            "source": {"component": COMPONENT},
-            "reportingComponent": COMPONENT,
-        }
-        path = f"/api/v1/namespaces/{key.namespace}/events"
+        event = event_manifest(announcement, record.resource, self._clock())
+        path = f"/api/v1{in_namespace(record.resource.key.namespace)}/events"
         self._make_sure_it_is_ours(record)
         with translated(), suppress(AlreadyExistsError):
             await self._client.request("POST", path, "events", orjson.dumps(event))
@@ -342,23 +324,19 @@ class KubernetesCluster:
         if kept:
             raise engine.ConflictError(f"{name} is there, but was not seen yet")
 
-    async def _make_sure_no_pod_is_there(self, job: str, record: WorkflowRecord, node: NodeId) -> None:
+    async def _make_sure_it_is_lost(self, attempt: KubernetesJob, record: WorkflowRecord) -> None:
         # The watch of Pods may hang while that of Jobs goes on, and a Pod that has done its work would be missed.
-        namespace = record.resource.key.namespace
-        path, unseen = f"/api/v1{in_namespace(namespace)}/pods", []
-        documents, _ = await self._client.list(path, "pods", f"job-name%3D{job}")
-        for document in documents:
-            item, key = pod_record(document), (namespace, document["metadata"]["name"])
-            if item is None or item.owner != record.resource.uid:
-                continue
-            known = self._store.pods.get(key)
-            if known is None or known.version < item.version:
-                self._store.pods.put(key, item)
-                # Those of a pack's other members change all the time.
-                if item.of is None or item.of.node == node:
-                    unseen.append(item.pod.name)
-        if unseen:
-            raise engine.ConflictError(f"Pods are there, but were not seen yet: {', '.join(unseen)}")
+        key = record.resource.key
+        await self._list_pods(key, attempt.name)
+        # What the watch brought since that was decided counts as well.
+        if all(each != attempt for each in self._store.jobs_of(key.namespace, record.resource.uid)):
+            raise engine.ConflictError(f"{attempt.slot} isn't as it was seen any more")
+
+    async def _list_pods(self, workflow: WorkflowKey, job: str) -> None:
+        path = f"/api/v1{in_namespace(workflow.namespace)}/pods"
+        documents, _ = await self._client.list(path, "pods", f"{in_path(LABEL_JOB_NAME, safe='')}%3D{job}")
+        for item in filter(None, map(pod_record, documents)):
+            self._store.pods.put((workflow.namespace, item.pod.name), item)
 
     async def _instantiated(self, caller: WorkflowKey, call: CallWorkflow) -> dict[str, Any]:
         """Read the template, and give the spec of a Workflow made of it."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _KEY = "BearerToken"
+_USUAL_FILE = "~/.kube/config"
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -70,18 +71,22 @@ def connect(context: str | None = None, kubeconfig: str | None = None) -> Connec
     Raises ConfigurationError.
     """
     configuration = Configuration()
+    in_pod = context is None and kubeconfig is None and _in_cluster()
+    # The package itself looks at the variable only once, when it is imported.
+    file = kubeconfig or os.environ.get("KUBECONFIG") or None
     try:
-        if context is None and kubeconfig is None and _in_cluster():
+        if in_pod:
             load_incluster_config(client_configuration=configuration)
             cluster, namespace = "around this Pod", _namespace_of_pod()
         else:
-            # The package itself looks at the variable only once, when it is imported.
-            file = kubeconfig or os.environ.get("KUBECONFIG") or None
             load_kube_config(config_file=file, context=context, client_configuration=configuration)
             cluster, namespace = _names(file, context)
     except (ConfigException, OSError, YAMLError) as error:
-        said = f"{one_line(str(error))}; set KUBECONFIG to a file that names a cluster, or run inside of one"
-        raise ConfigurationError(said) from error
+        source = "the Pod's service account" if in_pod else file or _USUAL_FILE
+        said = f"{one_line(source)}: {one_line(str(error)).rstrip('.')}"
+        raise ConfigurationError(
+            f"{said}; set KUBECONFIG to a file that names a cluster, or run inside of one"
+        ) from error
     return Connection(str(configuration.host).rstrip("/"), configuration, cluster, namespace)
 
 

@@ -10,7 +10,7 @@ from fairlead.kube.errors import ApiError, ExpiredError, UnreachableError
 from fairlead.kube.errors import NotFoundError as ApiNotFoundError
 from fairlead.kube.reduce import pod_record
 from fairlead.render.agent import AGENT
-from fairlead.render.job import LABEL_WORKFLOW_UID, MAIN
+from fairlead.render.job import LABEL_JOB_NAME, LABEL_WORKFLOW_UID, MAIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -22,7 +22,6 @@ _Pods = dict[str, dict[str, Any]]
 
 _BATCH: Final = "/apis/batch/v1"
 _CORE: Final = "/api/v1"
-_JOB_NAME: Final = "batch.kubernetes.io%2Fjob-name"
 _BAD_REQUEST: Final = 400
 _RESUMES: Final = 5
 
@@ -84,7 +83,7 @@ class PodLogs:
 
     async def _pod(self, found: Found, log: Log, *, wait: bool) -> str:
         """Name the newest Pod of the Kubernetes Job; with `wait` wait until its container has started."""
-        selector = f"{_JOB_NAME}%3D{in_path(log.job_name, safe='')}"
+        selector = f"{in_path(LABEL_JOB_NAME, safe='')}%3D{in_path(log.job_name, safe='')}"
         while True:
             async for pods in self._pods(found, log, selector):
                 if not pods and not (wait and await self._is_there(found, log)):

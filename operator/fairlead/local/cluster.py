@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from fairlead.local.runtime import Runtime
     from fairlead.local.state import State
     from fairlead.local.values import Values
+    from fairlead.model.ids import WorkflowKey
     from fairlead.model.status import WorkflowStatus
     from fairlead.plan import CallWorkflow, CancelWorkflow, CreateJob, DeleteJob, Pod, ReadEvents, ReadOutputs, Resource
     from fairlead.plan.actions import JobRequest
@@ -196,6 +197,9 @@ class LocalCluster:
 
     async def read_events(self, record: WorkflowRecord, read: ReadEvents) -> None:
         """Do nothing: here a job has its process, or its container, as soon as it is there."""
+
+    async def list_pods(self, key: WorkflowKey, job: str) -> None:
+        """Do nothing: what a job has here is known as soon as it is there."""
 
     async def write_status(self, record: WorkflowRecord, status: WorkflowStatus) -> None:
         """Record it. Nobody is let into a group that another process's Workflow holds by now."""

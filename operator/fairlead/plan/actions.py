@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fairlead.model.report import JobState
     from fairlead.model.status import WorkflowStatus
     from fairlead.model.workflow import StepPlan
+    from fairlead.plan.observed import KubernetesJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +108,10 @@ class _Creation(Generic[R]):
     """Make what runs one attempt at a node, under `name`; if it is there already, all is well.
 
     `instead_of`: what was recorded under another name and isn't seen any more. Not to be seen isn't to be gone, so
-    whoever carries this out asks the cluster first, and makes nothing while it is there. `podless`: the Kubernetes Job
-    before, which is over without a Pod of it that is seen; the same goes for its Pods. `retries` counts the attempts
-    before this one that failed by themselves. `group` is its concurrency group, `run_group` its run's: what
-    works in a group holds it, though the record has gone on.
+    whoever carries this out asks the cluster first, and makes nothing while it is there. `lost`: the attempt before,
+    as it was seen, which is over though no Pod of it has done its work; the same goes for its Pods. `retries` counts
+    the attempts before this one that failed by themselves. `group` is its concurrency group, `run_group` its run's:
+    what works in a group holds it, though the record has gone on.
     """
 
     name: str
@@ -122,7 +123,7 @@ class _Creation(Generic[R]):
     retries: int = 0
     group: str | None = None
     instead_of: str | None = None
-    podless: str | None = None
+    lost: KubernetesJob | None = None
     run_group: str | None = None
 
 

@@ -168,17 +168,13 @@ def _lost(
 ) -> None:
     """Have it made again, as often as that is good for something; then it counts as a failure of its own kind."""
     unseen = name if seen is None else None
-    podless = (
-        name
-        if seen is not None and not isinstance(seen, CalledWorkflow) and verdict.reason is Reason.POD_LOST
-        else None
-    )
+    lost = seen if isinstance(seen, KubernetesJob) and verdict.reason is Reason.POD_LOST else None
     state = node.state
     attempt = state.attempt or Attempt(1)
     restarts = attempt - 1 - state.retries
     if restarts < run.policy.restarts:
         said = f"restarted: {verdict.message}"
-        node.again = Again(Attempt(attempt + 1), state.retries, verdict.reason, said, unseen, podless)
+        node.again = Again(Attempt(attempt + 1), state.retries, verdict.reason, said, unseen, lost)
         return
     said = f"{verdict.message}, after {run.policy.restarts} restarts"
     if not _retried(run, job, node, RetryOn.INFRASTRUCTURE, said, run.now):

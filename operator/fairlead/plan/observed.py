@@ -208,7 +208,7 @@ class Observed:
     """Everything that exists of one Workflow, what the cluster refused to make, and who else is there.
 
     `since`: when its spec was first looked at; a run of which nothing is recorded yet began then. `remnants` are
-    Kubernetes Jobs that were deleted, of which there still are Pods.
+    Kubernetes Jobs that were deleted, of which there still are Pods, or may be.
     """
 
     jobs: tuple[KubernetesJob, ...] = ()

@@ -92,7 +92,7 @@ class Again:
     reason: Reason
     message: str
     instead_of: str | None = None
-    podless: str | None = None
+    lost: KubernetesJob | None = None
 
 
 @dataclass(slots=True)

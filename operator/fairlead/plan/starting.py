@@ -76,7 +76,7 @@ def _creation(run: Run, job: JobPlan, node: Node, again: Again) -> CreateJob | C
         "group": node.state.admission.group if node.state.admission else None,
         "run_group": run.admission.status.group if run.admission.status else None,
         "instead_of": again.instead_of,
-        "podless": again.podless,
+        "lost": again.lost,
     }
     if job.uses is None:
         request = resolve(job, contexts, run.sources, _alike(run, job))

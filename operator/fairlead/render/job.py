@@ -36,6 +36,9 @@ LABEL_COMBINATION = "fairlead.dev/combination"
 LABEL_ATTEMPT = "fairlead.dev/attempt"
 LABEL_RETRIES = "fairlead.dev/retries"
 
+LABEL_JOB_NAME = "batch.kubernetes.io/job-name"
+"""Which Kubernetes Job a Pod is of: the Job controller gives it to each."""
+
 ANNOTATION_GROUP = "fairlead.dev/concurrency-group"
 ANNOTATION_RUN_GROUP = "fairlead.dev/run-concurrency-group"
 

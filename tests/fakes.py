@@ -38,7 +38,7 @@ from fairlead.syntax.template import instantiate
 from tests.builders import KEY, NOW, at, reported
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
     from typing import Any
 
@@ -562,12 +562,12 @@ class FakeCluster:
         self._end(fault)
         self.store.keep_podless(record, read.name, self.world.complaints.get(read.name), self.world.now())
 
-    async def list_pods(self, key: WorkflowKey, job: str) -> None:
-        """List the Pods of a Job."""
+    async def list_pods(self, key: WorkflowKey, jobs: Sequence[str]) -> None:
+        """List the Pods of Jobs."""
         fault = self._begin()
         self._end(fault)
         for pod_key, record in self.world.pods.items():
-            if (pod_key[0], record.job_name) == (key.namespace, job):
+            if pod_key[0] == key.namespace and record.job_name in jobs:
                 self.store.pods.put(pod_key, record)
 
     async def write_status(self, record: WorkflowRecord, status: WorkflowStatus) -> None:

@@ -96,7 +96,7 @@ def test_a_job_vanishes(*, before: bool) -> None:
     office.store.jobs.drop(("team", job.name), 2)
     office.filing.forget(FIRST)
     kept = office.stands()
-    office.store.accounted_for(FIRST, job.name)
+    office.store.accounted_for(FIRST, [job.name])
     office.filing.forget(FIRST)
     assert (kept, office.stands()) == (WAITS, Admitted())
 

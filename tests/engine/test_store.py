@@ -256,7 +256,7 @@ def test_jobs_go() -> None:
     store.pods.drop(("team", "p"), 2)
     without_pod = store.jobs_of("team", UID)
     store.jobs.drop(("team", name), 2)
-    store.accounted_for(KEY, name)
+    store.accounted_for(KEY, [name])
     assert (without_pod, store.jobs_of("team", UID), store._belongings) == (  # noqa: SLF001  no leak
         (attempt_at("build"),),
         (),
@@ -336,8 +336,8 @@ def test_vanished() -> None:
     found = [(dict(store.vanished), store.remnants_of("team", UID), dict(store.holding_of("team", UID)))]
     assert found == [({KEY: {job.name: UID}}, (gone,), {job.name: gone})]
     told.clear()
-    store.accounted_for(KEY, job.name)
-    store.accounted_for(KEY, job.name)
+    store.accounted_for(KEY, [job.name])
+    store.accounted_for(KEY, [job.name])
     assert (store.vanished, store.remnants_of("team", UID), store.holding_of("team", UID), told) == ({}, (), {}, [KEY])
 
 
@@ -348,7 +348,7 @@ def test_vanished_and_found() -> None:
     store.jobs.put(("team", job.name), JobRecord(UID, KEY, job, 1))
     store.jobs.drop(("team", job.name), 2)
     store.pods.put(("team", "left"), left)
-    store.accounted_for(KEY, job.name)
+    store.accounted_for(KEY, [job.name])
     found = [store.remnants_of("team", UID)]
     store.pods.drop(("team", "left"), 4)
     found.append(store.remnants_of("team", UID))
@@ -381,7 +381,7 @@ def test_vanished_between_two_pods() -> None:
     store.pods.put(("team", "taken"), taken)
     store.jobs.drop(("team", job.name), 2)
     found = [dict(store.working_of("team", UID))]
-    store.accounted_for(KEY, job.name)
+    store.accounted_for(KEY, [job.name])
     found.append(dict(store.working_of("team", UID)))
     assert found == [{job.name: replace(job, deleting=True)}, {}]
 
@@ -393,7 +393,7 @@ def test_vanished_pack() -> None:
     store.pods.put(("team", "p"), replace(a_pod("p", "build", 2), index=1))
     store.jobs.drop(("team", pack.job.name), 3)
     found = [[each.index for each in store.remnants_of("team", UID)]]
-    store.accounted_for(KEY, pack.job.name)
+    store.accounted_for(KEY, [pack.job.name])
     assert [*found, store.remnants_of("team", UID)] == [[0], ()]
 
 

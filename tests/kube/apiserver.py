@@ -19,6 +19,7 @@ from aiohttp import web
 from kubernetes.client import Configuration
 
 from fairlead.kube.connection import Connection
+from tests.selectors import read, selects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -372,13 +373,11 @@ def _name_in(request: web.Request) -> str:
 
 def _matches(place: Place, document: Json, collection: tuple[str, str, str], selector: str, name: str = "") -> bool:
     api, resource, namespace = collection
-    labels = document["metadata"].get("labels") or {}
-    wanted = [term.split("=", 1) for term in selector.split(",") if term]
     return (
         place[:2] == (api, resource)
         and namespace in ("", place[2])
         and name in ("", place[3])
-        and all(labels.get(name) == value for name, value in wanted)
+        and selects(read(selector), document)
     )
 
 

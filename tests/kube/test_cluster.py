@@ -206,12 +206,13 @@ async def test_create_after_one_that_was_seen_meanwhile() -> None:
     assert stage.server.requests("POST") == []
 
 
-async def test_list_pods() -> None:
-    """The Pods of a Job that is gone are asked for once, and known from then on."""
+@pytest.mark.parametrize(("more", "requests"), [(0, 1), (50, 2)])
+async def test_list_pods(more: int, requests: int) -> None:
+    """The Pods of Jobs that are gone are asked for, of many at once, and known from then on."""
     async with staged() as stage:
         stage.server.put("/api/v1", "pods", pod_document())
-        await stage.cluster.list_pods(KEY, name_of("build"))
-    assert stage.server.requests() == ["GET /api/v1/namespaces/team/pods"]
+        await stage.cluster.list_pods(KEY, [*map(str, range(more)), name_of("build"), name_of("test")])
+    assert stage.server.requests() == ["GET /api/v1/namespaces/team/pods"] * requests
     assert [record.job_name for record in stage.store.pods.values()] == [name_of("build")]
 
 

@@ -250,7 +250,7 @@ async def test_a_pack_that_is_gone(stage: Stage) -> None:
     stage.see(pack_document(), member_document(0), member_document(1))
     stage.store.jobs.drop((KEY.namespace, NAME), 100)
     remnants = [[job.node for job in stage.store.remnants_of(KEY.namespace, UID)]]
-    stage.store.accounted_for(KEY, NAME)
+    stage.store.accounted_for(KEY, [NAME])
     remnants.append([job.node for job in stage.store.remnants_of(KEY.namespace, UID)])
 
     zero, one, five = (node_of("build", at) for at in (0, 1, 5))

@@ -120,7 +120,7 @@ class Blind(KubernetesCluster):
 class Incurious(KubernetesCluster):
     """Takes it that a Job that has vanished has no Pod."""
 
-    async def list_pods(self, key: WorkflowKey, job: str) -> None:
+    async def list_pods(self, key: WorkflowKey, jobs: Sequence[str]) -> None:
         """Ask for nothing."""
 
 

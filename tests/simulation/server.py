@@ -15,6 +15,7 @@ import orjson
 
 from fairlead.kube.errors import ApiError, error_for
 from tests.kube.apiserver import apply_patch
+from tests.selectors import Wanted, read, selects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -75,7 +76,7 @@ class Follower:
     resource: str
     namespace: str
     name: str
-    labels: Mapping[str, str]
+    labels: Wanted
     tell: Callable[[str, Json], None]
 
     def wants(self, place: Place, document: Json) -> bool:
@@ -84,7 +85,7 @@ class Follower:
             place.resource == self.resource
             and self.namespace in ("", place.namespace)
             and self.name in ("", place.name)
-            and self.labels.items() <= (document["metadata"].get("labels") or {}).items()
+            and selects(self.labels, document)
         )
 
 
@@ -278,15 +279,10 @@ def read_path(path: str) -> Target:
     return Target(Place(resource, namespace, unquote(name)), subresource, asked)
 
 
-def _chosen(target: Target) -> tuple[str, dict[str, str]]:
+def _chosen(target: Target) -> tuple[str, Wanted]:
     """Read which name and which labels are asked for."""
-    terms = [
-        (term.partition("=")[0], term.partition("=")[2])
-        for term in target.query.get("labelSelector", "").split(",")
-        if term
-    ]
     name = target.query.get("fieldSelector", "").removeprefix("metadata.name=")
-    return name, dict(terms)
+    return name, read(target.query.get("labelSelector", ""))
 
 
 def _hold_to(known: Json, wanted: Mapping[str, Any]) -> None:

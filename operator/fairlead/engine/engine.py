@@ -188,9 +188,9 @@ class Engine:
 
     async def look(self, cluster: Cluster, key: WorkflowKey) -> None:
         """Look at one workflow and do what has to be done. Raises EngineError when it wants to be repeated."""
-        for name in tuple(self.store.vanished.get(key, ())):
-            await cluster.list_pods(key, name)
-            self.store.accounted_for(key, name)
+        if vanished := tuple(self.store.vanished.get(key, ())):
+            await cluster.list_pods(key, vanished)
+            self.store.accounted_for(key, vanished)
         record = self.store.workflow(key)
         if record is None:
             self._forget(key)

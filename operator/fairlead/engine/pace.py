@@ -34,7 +34,7 @@ class Pace:
     patience: float = 1.0
     share: float = 0.2
     longest: float = 2.0
-    starts: float = 3.0
+    starts: float = 2.0
     at_once: int = 10
     begun: float = 15.0
     queued: float = 60.0

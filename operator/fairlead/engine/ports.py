@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fairlead.engine.store import WorkflowRecord
     from fairlead.model.ids import NodeId, WorkflowKey
     from fairlead.model.status import WorkflowStatus
@@ -55,8 +57,8 @@ class Cluster(Protocol):
     async def read_events(self, record: WorkflowRecord, read: ReadEvents) -> None:
         """Keep in the store why a Kubernetes Job has no Pod, as far as that is told."""
 
-    async def list_pods(self, key: WorkflowKey, job: str) -> None:
-        """Have the store know each Pod that there is of a workflow's Kubernetes Job that is gone; of both, perhaps."""
+    async def list_pods(self, key: WorkflowKey, jobs: Sequence[str]) -> None:
+        """Have the store know each Pod that there is of some Kubernetes Jobs; these, or the workflow, may be gone."""
 
     async def write_status(self, record: WorkflowRecord, status: WorkflowStatus) -> None:
         """Replace the status of exactly the recorded version. Raises ConflictError and GoneError."""

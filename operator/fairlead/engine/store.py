@@ -20,7 +20,7 @@ from fairlead.plan.observed import Podless, slot_of
 from fairlead.plan.runs import CANCEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from fairlead.engine.packs import PackState
@@ -167,18 +167,18 @@ class Store:
         """
         return self._vanished
 
-    def accounted_for(self, key: WorkflowKey, name: str) -> None:
-        """Take note that each Pod that there is of a Kubernetes Job that has vanished is known."""
-        jobs = self._vanished.get(key, {})
-        uid = jobs.pop(name, None)
-        if uid is None:
-            return
-        if not jobs:
-            del self._vanished[key]
-        with self._belongings_of((key.namespace, uid)) as belongings:
-            belongings.account_for(name)
-        self._tell(key)
-        self._tell_of_gone(key.namespace, uid)
+    def accounted_for(self, key: WorkflowKey, names: Iterable[str]) -> None:
+        """Take note that each Pod that there is of Kubernetes Jobs that have vanished is known."""
+        jobs = self._vanished.pop(key, {})
+        found = {name: uid for name in names if (uid := jobs.pop(name, None)) is not None}
+        if jobs:
+            self._vanished[key] = jobs
+        for name, uid in found.items():
+            with self._belongings_of((key.namespace, uid)) as belongings:
+                belongings.account_for(name)
+        for uid in dict.fromkeys(found.values()):
+            self._tell(key)
+            self._tell_of_gone(key.namespace, uid)
 
     def working_of(self, namespace: str, uid: Uid) -> Mapping[str, KubernetesJob]:
         """Give those of both that aren't over, by name: as they are now, not to be kept."""

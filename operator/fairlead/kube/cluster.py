@@ -33,7 +33,7 @@ from fairlead.render.job import LABEL_JOB_NAME, NoAgentError, job_manifest
 from fairlead.render.pack import pack_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from fairlead.engine.store import Store, WorkflowRecord
@@ -56,6 +56,9 @@ if TYPE_CHECKING:
 
 _MOST_EVENTS = 100
 """Read of one Job: a try to make a Pod leaves one at most, and they come the less often the longer it lasts."""
+
+_JOBS_AT_ONCE = 50
+"""Asked for in one request, whose URL they stand in."""
 
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
 _LOG_PATIENCE = timedelta(seconds=10)
@@ -260,10 +263,11 @@ class KubernetesCluster:
                 pass
         self._store.keep_podless(record, read.name, message, self._clock())
 
-    async def list_pods(self, key: WorkflowKey, job: str) -> None:
+    async def list_pods(self, key: WorkflowKey, jobs: Sequence[str]) -> None:
         """LIST them: the watch of Pods may hang while that of Jobs goes on."""
         with translated():
-            await self._list_pods(key, job)
+            for at in range(0, len(jobs), _JOBS_AT_ONCE):
+                await self._list_pods(key, jobs[at : at + _JOBS_AT_ONCE])
 
     def _is_recent(self, ended: datetime | None) -> bool:
         """Whether the last lines of a log may still be on their way."""
@@ -327,14 +331,15 @@ class KubernetesCluster:
     async def _make_sure_it_is_lost(self, attempt: KubernetesJob, record: WorkflowRecord) -> None:
         # The watch of Pods may hang while that of Jobs goes on, and a Pod that has done its work would be missed.
         key = record.resource.key
-        await self._list_pods(key, attempt.name)
+        await self._list_pods(key, [attempt.name])
         # What the watch brought since that was decided counts as well.
         if all(each != attempt for each in self._store.jobs_of(key.namespace, record.resource.uid)):
             raise engine.ConflictError(f"{attempt.slot} isn't as it was seen any more")
 
-    async def _list_pods(self, workflow: WorkflowKey, job: str) -> None:
+    async def _list_pods(self, workflow: WorkflowKey, jobs: Sequence[str]) -> None:
         path = f"/api/v1{in_namespace(workflow.namespace)}/pods"
-        documents, _ = await self._client.list(path, "pods", f"{in_path(LABEL_JOB_NAME, safe='')}%3D{job}")
+        selector = in_path(f"{LABEL_JOB_NAME} in ({','.join(jobs)})", safe="")
+        documents, _ = await self._client.list(path, "pods", selector)
         for item in filter(None, map(pod_record, documents)):
             self._store.pods.put((workflow.namespace, item.pod.name), item)
 

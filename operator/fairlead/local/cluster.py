@@ -27,7 +27,7 @@ from fairlead.render.job import grace_of, metadata_of
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -198,7 +198,7 @@ class LocalCluster:
     async def read_events(self, record: WorkflowRecord, read: ReadEvents) -> None:
         """Do nothing: here a job has its process, or its container, as soon as it is there."""
 
-    async def list_pods(self, key: WorkflowKey, job: str) -> None:
+    async def list_pods(self, key: WorkflowKey, jobs: Sequence[str]) -> None:
         """Do nothing: what a job has here is known as soon as it is there."""
 
     async def write_status(self, record: WorkflowRecord, status: WorkflowStatus) -> None:

@@ -19,7 +19,8 @@ import orjson
 from bench import shapes
 from fairlead.engine.desk import Desk
 from fairlead.engine.filing import Filing
-from fairlead.engine.store import JobRecord, PodRecord, Store, WorkflowRecord
+from fairlead.engine.records import JobRecord, PodRecord, WorkflowRecord
+from fairlead.engine.store import Store
 from fairlead.kube.patch import merge_patch
 from fairlead.kube.reduce import with_status, workflow_record
 from fairlead.model.crd import API_VERSION, KIND

@@ -16,7 +16,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, ParamSpec
 
 from fairlead.engine.errors import ConflictError, GoneError, RefusedError, TooLargeError, UnavailableError
-from fairlead.engine.store import Call, JobRecord, PodRecord, WorkflowRecord
+from fairlead.engine.records import Call, JobRecord, PodRecord, WorkflowRecord
 from fairlead.kube.outputs import complete, without_outputs
 from fairlead.model.ids import Uid, WorkflowKey
 from fairlead.model.problem import InvalidWorkflowError, quote

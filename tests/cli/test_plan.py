@@ -10,8 +10,8 @@ import yaml
 from click.testing import CliRunner
 
 from fairlead.cli.main import main
+from fairlead.engine.records import WorkflowRecord
 from fairlead.engine.runs import Found, NotFoundError
-from fairlead.engine.store import WorkflowRecord
 from tests.builders import a_resource, a_run, at, running, succeeded
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fairlead.engine.errors import ConflictError, GoneError, RefusedError
+from fairlead.engine.records import PodRecord, WorkflowRecord
 from fairlead.engine.shelf import Shelf
-from fairlead.engine.store import PodRecord, Store, WorkflowRecord
+from fairlead.engine.store import Store
 from fairlead.kube.client import Client
 from fairlead.kube.cluster import KubernetesCluster
 from fairlead.kube.reduce import workflow_record

@@ -19,7 +19,7 @@ from tests.fakes import FakeCluster, FakeObserver, Fault, Kind, World, clock, pa
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from fairlead.engine.store import WorkflowRecord
+    from fairlead.engine.records import WorkflowRecord
     from fairlead.plan import CreateJob
 
 

@@ -10,7 +10,7 @@ import pytest
 from fairlead.engine.engine import Engine
 from fairlead.engine.errors import ConflictError, UnavailableError
 from fairlead.engine.fence import Fence, may_ask
-from fairlead.engine.store import WorkflowRecord
+from fairlead.engine.records import WorkflowRecord
 from fairlead.model.ids import JobId, RunNumber, Uid, WorkflowKey
 from fairlead.model.phase import WorkflowPhase
 from fairlead.model.status import AdmissionStatus, WorkflowStatus

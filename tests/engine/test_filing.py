@@ -6,7 +6,8 @@ import pytest
 
 from fairlead.engine.desk import Desk
 from fairlead.engine.filing import Filing
-from fairlead.engine.store import Call, JobRecord, PodRecord, Store, WorkflowRecord
+from fairlead.engine.records import Call, JobRecord, PodRecord, WorkflowRecord
+from fairlead.engine.store import Store
 from fairlead.model.ids import Uid, WorkflowKey
 from fairlead.model.phase import WorkflowPhase
 from fairlead.model.status import AdmissionStatus

@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from fairlead.engine.records import WorkflowRecord
 from fairlead.engine.specs import Specs
-from fairlead.engine.store import WorkflowRecord
 from fairlead.model.ids import WorkflowKey
 from fairlead.model.problem import InvalidWorkflowError
 from tests.builders import NOW, a_resource, a_spec, at

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.engine.packs import PackState
+from fairlead.engine.records import Call, JobRecord, PodRecord, WorkflowRecord
 from fairlead.engine.shelf import Shelf
-from fairlead.engine.store import Call, JobRecord, PodRecord, Store, WorkflowRecord
+from fairlead.engine.store import Store
 from fairlead.model.ids import Uid, WorkflowKey
 from fairlead.model.phase import WorkflowPhase
 from fairlead.model.report import LoggedOutputs

@@ -15,7 +15,8 @@ from fairlead.engine.errors import (
     RefusedError,
     UnavailableError,
 )
-from fairlead.engine.store import JobRecord, PodRecord, Store
+from fairlead.engine.records import JobRecord, PodRecord
+from fairlead.engine.store import Store
 from fairlead.kube.client import MERGE_PATCH, Client
 from fairlead.kube.cluster import KubernetesCluster
 from fairlead.kube.reduce import workflow_record

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.engine.store import Call, JobRecord, PodRecord, WorkflowRecord
+from fairlead.engine.records import Call, JobRecord, PodRecord, WorkflowRecord
 from fairlead.kube.reduce import job_record, pod_record, version_of, watched_job_record, workflow_record
 from fairlead.model.ids import JobId, NodeId, RunNumber, Uid
 from fairlead.model.report import Report, StepReport

@@ -16,7 +16,7 @@ from tests.kube.documents import job_document
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from fairlead.engine.store import JobRecord
+    from fairlead.engine.records import JobRecord
 
 API = "/apis/batch/v1"
 SELECTOR = "app.kubernetes.io/managed-by%3Dfairlead"

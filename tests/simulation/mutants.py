@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from fairlead.engine.errors import EngineError
     from fairlead.engine.ports import Cluster
+    from fairlead.engine.records import WorkflowRecord
     from fairlead.engine.shards import Roster
-    from fairlead.engine.store import WorkflowRecord
     from fairlead.model.ids import WorkflowKey
     from fairlead.plan import Decision, Making
 

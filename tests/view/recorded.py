@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from fairlead.engine.records import WorkflowRecord
 from fairlead.engine.runs import Found, Log, NotFoundError
-from fairlead.engine.store import WorkflowRecord
 from tests.builders import a_resource
 
 if TYPE_CHECKING:

@@ -45,7 +45,8 @@ from fairlead.telemetry.observer import TelemetryObserver
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from fairlead.engine.store import JobRecord, PodRecord, Store
+    from fairlead.engine.records import JobRecord, PodRecord
+    from fairlead.engine.store import Store
     from fairlead.kube.connection import Connection
     from fairlead.model.ids import WorkflowKey
 

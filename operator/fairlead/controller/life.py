@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fairlead.engine.engine import Engine
     from fairlead.engine.keeper import Keeper
     from fairlead.engine.ports import Cluster
-    from fairlead.engine.store import JobRecord, PodRecord
+    from fairlead.engine.records import JobRecord, PodRecord
     from fairlead.kube.client import Client
     from fairlead.kube.reflector import Reflector
 

@@ -20,7 +20,7 @@ from fairlead.plan import (
 
 if TYPE_CHECKING:
     from fairlead.engine.ports import Cluster
-    from fairlead.engine.store import WorkflowRecord
+    from fairlead.engine.records import WorkflowRecord
     from fairlead.plan import Action, Making
 
 

@@ -15,7 +15,7 @@ from fairlead.plan.admission import works
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fairlead.engine.store import JobRecord, PodRecord
+    from fairlead.engine.records import JobRecord, PodRecord
     from fairlead.plan import KubernetesJob, Pod
 
 

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from fairlead.engine.ports import Cluster, Observer
-    from fairlead.engine.store import WorkflowRecord
+    from fairlead.engine.records import WorkflowRecord
     from fairlead.model.ids import NodeId, WorkflowKey
     from fairlead.plan import Decision
     from fairlead.plan.neighbours import Neighbours

@@ -21,7 +21,7 @@ from fairlead.plan.runs import requested
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from fairlead.engine.store import WorkflowRecord
+    from fairlead.engine.records import WorkflowRecord
     from fairlead.model.ids import WorkflowKey
     from fairlead.plan.admission import Limits
     from fairlead.plan.neighbours import Claim, Neighbours, Room, Standing

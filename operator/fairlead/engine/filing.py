@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fairlead.engine.desk import Desk
-    from fairlead.engine.store import Store, WorkflowRecord
+    from fairlead.engine.records import WorkflowRecord
+    from fairlead.engine.store import Store
     from fairlead.model.ids import JobId, Uid, WorkflowKey
     from fairlead.plan import CalledWorkflow
     from fairlead.plan.neighbours import Claim

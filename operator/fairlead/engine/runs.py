@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
 
-    from fairlead.engine.store import WorkflowRecord
+    from fairlead.engine.records import WorkflowRecord
     from fairlead.model.ids import Attempt, NodeId, RunNumber
 
 

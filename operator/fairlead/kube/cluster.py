@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from fairlead.engine.store import Store, WorkflowRecord
+    from fairlead.engine.records import WorkflowRecord
+    from fairlead.engine.store import Store
     from fairlead.kube.client import Client
     from fairlead.model.ids import NodeId, WorkflowKey
     from fairlead.model.status import WorkflowStatus

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from fairlead.engine.packs import PackState
-from fairlead.engine.store import Call, JobRecord, PodRecord, WorkflowRecord
+from fairlead.engine.records import Call, JobRecord, PodRecord, WorkflowRecord
 from fairlead.model.ids import Attempt, JobId, NodeId, RunNumber, SpecDigest, Uid, WorkflowKey
 from fairlead.model.status import WorkflowStatus, is_sane
 from fairlead.plan import (

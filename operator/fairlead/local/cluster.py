@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from fairlead.engine.errors import ConflictError, GoneError, OutrunError, RefusedError
-from fairlead.engine.store import JobRecord, PodRecord
+from fairlead.engine.records import JobRecord, PodRecord
 from fairlead.engine.templates import called_spec
 from fairlead.kube.outputs import complete, most_bytes, without_outputs
 from fairlead.kube.reduce import job_record, workflow_record
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from fairlead.engine.store import Store, WorkflowRecord
+    from fairlead.engine.records import WorkflowRecord
+    from fairlead.engine.store import Store
     from fairlead.local.runtime import Runtime
     from fairlead.local.state import State
     from fairlead.local.values import Values

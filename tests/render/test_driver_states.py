@@ -258,7 +258,7 @@ def test_steps_after_a_signal(shell: Shell, tmp_path: Path, number: signal.Signa
         tmp_path,
         Script("a", 'trap "echo bye; exit 0" TERM; sleep 60 & : >ready; wait', shell="sh"),
         Script("b", "echo not here"),
-        Script("c", ": >cleaning; until [ -e go ]; do :; done; sleep 0.2; echo here", runs_in=ALWAYS),
+        Script("c", ": >cleaning; until [ -e go ]; do :; done; sleep 1; echo here", runs_in=ALWAYS),
         Script("d", "exit 2", runs_in=ON_CANCEL, continue_on_error=True),
     )
     workspace = tmp_path / "workspace"

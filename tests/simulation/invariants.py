@@ -1,9 +1,9 @@
 """What has to hold at every moment, checked on each accepted write and each start of a container.
 
-A Job whose sender had died, or had given up waiting, when its POST was carried out is a *stray*: nobody can know of it
-before it is seen, and a POST can't be made on condition of anything. It counts as made, but what it does in a group
-that was given on meanwhile isn't held against anybody. Neither is what a Job of a called Workflow does of which the
-same holds.
+A Job whose sender had died, was stopped, or had given up waiting, when its POST was carried out is a *stray*: nobody
+can know of it before it is seen, and a POST can't be made on condition of anything. It counts as made, but what it does
+in a group that was given on meanwhile isn't held against anybody. Neither is what a Job of a called Workflow does of
+which the same holds.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class Checker:
         self._check_jobs()
 
     def _is_stray(self, request: Request) -> bool:
-        return request.given_up or self.processes[request.process].dead
+        return request.given_up or self.processes[request.process].still
 
     def _another(self, job: Json, stands: Callable[[Json, int], bool]) -> str | None:
         """Name another Job of the same node that stands so."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from fairlead.model.crd import API_VERSION, KIND
@@ -71,6 +71,9 @@ class People:
             case "rerun":
                 self._annotate(place, RERUN, str(run))
             case "rerun failed":
+                if CANCEL in (document["metadata"].get("annotations") or {}):
+                    # What is kept of a run may have come of its cancellation.
+                    self.known[place] = replace(self.known[place], exact=False)
                 self._annotate(place, RERUN, f"{run} failed")
             case "suspend":
                 self.server.put(place, _edited(document, {**document["spec"], "suspend": True}))

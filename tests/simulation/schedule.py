@@ -73,6 +73,11 @@ class Process(asyncio.AbstractEventLoop):
 
     # What befalls it
 
+    @property
+    def still(self) -> bool:
+        """Whether it does nothing, for a while or for good."""
+        return self.dead or self._stopped
+
     def freeze(self) -> None:
         """Stop it, as SIGSTOP does."""
         self._stopped = True
@@ -109,7 +114,7 @@ class Process(asyncio.AbstractEventLoop):
     def _turn(self, handle: asyncio.Handle) -> None:
         if handle.cancelled():
             return
-        if self.dead or self._stopped:
+        if self.still:
             self._parked.append(handle)
             return
         if self._turns_left is not None:

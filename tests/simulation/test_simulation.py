@@ -46,6 +46,11 @@ def test_what_is_seen_late_is_asked_for() -> None:
     assert [each.report() for each in outcomes if each.violation is not None] == []
 
 
+def test_a_conflict_that_lasts_is_not_tried_again_and_again() -> None:
+    """While the watch of Workflows brings nothing newer, what is to be recorded first is tried ever less often."""
+    assert simulate(50_016).violation is None
+
+
 @pytest.mark.parametrize("seed", [3, 17, 46])
 def test_a_seed_decides_everything(seed: int) -> None:
     """The same seed gives the same history, line for line, whatever order Python gives to sets."""

@@ -67,17 +67,15 @@ class Belongings:
         """
         before = self._jobs.pop(name, None)
         slots = dict.fromkeys(slot for each in (before, record) if each is not None for slot in each.slots)
-        vanished = {}
         if record is not None:
             self._jobs[name] = record
             self.account_for(name)
         else:
-            known = {slot: job for slot in slots if (job := self._working.get(slot)) is not None}
-            vanished = {slot: replace(job, deleting=True, pods=()) for slot, job in known.items() if _may_hide(job)}
-        self._vanished |= vanished
+            known = [job for slot in slots if (job := self._working.get(slot)) is not None]
+            self._vanished |= {job.slot: replace(job, deleting=True, pods=()) for job in known if _may_hide(job)}
         for slot in slots:
             self.refresh(slot)
-        return bool(vanished)
+        return not self._vanished.keys().isdisjoint(slots)
 
     def account_for(self, name: str) -> None:
         """Take note that each Pod of a Job that has vanished is known."""

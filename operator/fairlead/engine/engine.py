@@ -266,8 +266,7 @@ class Engine:
         decision = self._fenced(record, decision)
         # Nothing is awaited from the filing to here, so nobody else can have been let in meanwhile.
         if decision.record_first:
-            # Not itself: as long as the write is refused, each look would bring the next one.
-            self._wake(self._filing.reserve(record, decision.status) - {resource.key})
+            self._wake(self._filing.reserve(record, decision.status))
         self._wake(self._desk.demand(resource.key, decision.demand))
         return decision
 

@@ -90,7 +90,8 @@ class Filing:
     def reserve(self, record: WorkflowRecord, status: WorkflowStatus) -> set[WorkflowKey]:
         """Have what a status admits count that is about to be written."""
         claims = claims_of(replace(record.resource, status=status), ())
-        return self._desk.reserve(record.resource.key, claims, version=record.version)
+        # Not itself: as long as the write is refused, each look would bring the next one.
+        return self._desk.reserve(record.resource.key, claims, version=record.version) - {record.resource.key}
 
     def release(self, record: WorkflowRecord) -> set[WorkflowKey]:
         """Have nothing count that was reserved: it was certainly not written."""

@@ -334,7 +334,7 @@ class KubernetesCluster:
         key = record.resource.key
         await self._list_pods(key, [attempt.name])
         # What the watch brought since that was decided counts as well.
-        if all(each != attempt for each in self._store.jobs_of(key.namespace, record.resource.uid)):
+        if attempt not in self._store.jobs_of(key.namespace, record.resource.uid):
             raise engine.ConflictError(f"{attempt.slot} isn't as it was seen any more")
 
     async def _list_pods(self, workflow: WorkflowKey, jobs: Sequence[str]) -> None:
